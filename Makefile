@@ -1,0 +1,72 @@
+# Every target works on a machine that has only make and Python 3.11 or newer:
+# the tools are installed, pinned in pyproject.toml, in a virtual environment here.
+
+PYTHON ?= python3
+VENV := .venv
+VENV_OLDEST := .venv-oldest
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+PIP := pip>=25.1
+EXTRAS := jax,plot,progress
+PY := $(VENV)/bin/python
+PY_OLDEST := $(VENV_OLDEST)/bin/python
+# These two can slow OpenBLAS down a great deal: what is timed runs without them.
+TIMED := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE
+DOCS := -m sphinx -W --keep-going -q -d docs/_build/doctrees
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test test-oldest lint docs bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: $(VENV)/.demo ## Descend on the note's data and on real data, beside the exact solution
+	$(TIMED) $(PY) examples/plot_linear_regression.py
+
+test: $(VENV)/.test ## Run the tests and doctests, with the coverage that is asked
+	$(PY) -m pytest -n $(JOBS) --cov $(PYTEST_ARGS)
+
+test-oldest: $(VENV_OLDEST)/.test ## Run the tests with the oldest versions supported
+	$(PY_OLDEST) -m pytest -n $(JOBS) \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning $(PYTEST_ARGS)
+
+lint: $(VENV)/.lint $(VENV)/.test ## Check style, types and docstrings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m numpydoc lint $$(find sklearn_adreg -name '*.py')
+
+docs: $(VENV)/.docs ## Build the documentation and run the examples on its pages
+	$(PY) $(DOCS) -b html docs docs/_build/html
+	$(PY) $(DOCS) -b doctest docs docs/_build/doctest
+
+bench: $(VENV)/.test ## Run every benchmark
+	@set -e; for script in benchmarks/bench_*.py; do \
+		echo "== $$script"; $(TIMED) $(PY) "$$script"; \
+	done
+
+clean: ## Remove the environments and everything built
+	rm -rf $(VENV) $(VENV_OLDEST) build dist docs/_build docs/auto_examples \
+		docs/generated docs/sg_execution_times.rst .coverage .coverage.* htmlcov \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp says that the dependency group of its name is installed as the present
+# pyproject.toml asks.
+%/.pip: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "$(PIP)"
+	@touch $@
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
+	$(PY) -m pip install --quiet --editable ".[$(EXTRAS)]" --group $*
+	@touch $@
+
+$(VENV_OLDEST)/.test: $(VENV_OLDEST)/.pip
+	$(PY_OLDEST) -m pip install --quiet --editable ".[$(EXTRAS)]" --group test \
+		"scikit-learn==1.6.*" "jax==0.8.*" "jaxlib==0.8.*"
+	@touch $@

@@ -1,0 +1,78 @@
+"""Configuration of the documentation, for Sphinx."""
+
+import os
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+
+import sklearn_adreg
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the pages are the same on any machine
+mpl.use("agg")
+
+project = "sklearn-adreg"
+author = "The sklearn-adreg developers"
+copyright = f"2026, {author}"
+release = version = sklearn_adreg.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "public_names",
+    "sphinx-mathjax-offline",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
+templates_path = ["_templates"]
+default_role = "py:obj"  # `name` in a docstring links to what it names
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+# The docstrings' examples run under pytest; here run those of the pages.
+doctest_test_doctest_blocks = ""
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"^(?!plot_)",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "min_reported_time": 1,
+    "remove_config_comments": True,
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn-adreg"
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+}
+
+
+def skip_inherited(app, what, name, obj, skip, options):  # noqa: ARG001
+    """Leave out what comes from scikit-learn, and refers to pages that are there."""
+    routing = name.startswith("set_") and name.endswith("_request")
+    inherited = str(getattr(obj, "__module__", "")).startswith("sklearn.")
+    return True if routing or inherited else None
+
+
+def setup(app):
+    """Connect the hooks of this file."""
+    app.connect("autodoc-skip-member", skip_inherited)

@@ -1,0 +1,7 @@
+"""Linear models with any differentiable loss, fitted by gradient descent."""
+
+from sklearn_adreg._regressor import GradientDescentRegressor
+
+__version__ = "0.1.0"
+
+__all__ = ["GradientDescentRegressor"]

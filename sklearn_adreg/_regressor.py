@@ -1,0 +1,290 @@
+"""GradientDescentRegressor: validate, descend, store."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    MultiOutputMixin,
+    RegressorMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_adreg._report import progress, unconverged
+from sklearn_adreg._solve import (
+    LeastSquares,
+    Report,
+    Solution,
+    descend_textbook,
+    descend_whitened,
+    prepare,
+)
+from sklearn_adreg._validation import checked_start, checked_target, checked_weights
+from sklearn_adreg.backends import BACKENDS, Backend, get_backend
+from sklearn_adreg.losses import LOSSES
+
+
+class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Linear regression by gradient descent with automatic differentiation.
+
+    With weights :math:`s_i`, :math:`S = \sum_i s_i` and predictions
+    :math:`z = X w + b`, it minimises the mean loss
+
+    .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, z_i).
+
+    The derivative of the loss is taken by a pluggable backend. Several targets are
+    fitted side by side, each as it would be alone.
+
+    Parameters
+    ----------
+    loss : {'squared_error'}, default='squared_error'
+        The loss :math:`\ell(y, z)`; see `sklearn_adreg.losses`.
+
+    epsilon : 'auto' or float, default='auto'
+        The step length, which decides the update rule.
+
+        A positive number is the textbook: :math:`w \leftarrow w - \epsilon \nabla F`
+        with the full batch, from zero, at most `max_iter` times. With an intercept, X
+        is centred and the intercept starts at the best constant. It is in units of
+        the inverse of X squared.
+
+        'auto' descends in coordinates that whiten X, with acceleration and a step
+        length found by backtracking. It needs no tuning and no scaling, converges in
+        a few passes over X, and is as exact as a QR factorisation.
+
+    max_iter : int, default=1000
+        The largest number of steps.
+
+    tol : float, default=1e-6
+        When to stop, in standard deviations of y. With epsilon='auto', predictions
+        are within `tol` of the optimum's (root mean square); with a numeric
+        `epsilon`, a step promises to change them by less than `tol`. Zero asks for
+        exactly `max_iter` steps.
+
+    fit_intercept : bool, default=True
+        Whether to fit the intercept :math:`b`. If False, it is zero and X is used as
+        it is.
+
+    backend : {'autograd', 'jax'} or Backend, default='autograd'
+        Who differentiates: a name or an instance of `sklearn_adreg.backends.Backend`.
+        JAX is imported when it is first asked for.
+
+    device : str or None, default=None
+        None keeps X in host memory, where products are BLAS's. With backend='jax' a
+        name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device
+        and runs the whole descent there.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from the coefficients of the fit before.
+
+    verbose : int, default=0
+        1 shows a progress bar with the objective (needs tqdm).
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients :math:`w`; of minimum norm where X does not determine them.
+
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercept :math:`b`.
+
+    n_iter_ : int
+        Steps taken.
+
+    loss_curve_ : ndarray of shape (n_iter_ + 1,)
+        The objective at the start and after each step, summed over targets.
+
+    epsilon_ : float
+        The step length used; with 'auto' that of the whitened coordinates.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has string names for all of them.
+
+    Raises
+    ------
+    DivergenceError
+        If a numeric `epsilon` is too long; the message names the largest stable one.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` steps did not reach `tol`.
+
+    See Also
+    --------
+    sklearn.linear_model.LinearRegression : Least squares by a factorisation of X.
+    sklearn.linear_model.SGDRegressor : Stochastic gradient descent.
+
+    References
+    ----------
+    .. [1] C. Carroll, "Exercises in automatic differentiation using autograd and
+       jax", 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_adreg import GradientDescentRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 3))
+    >>> y = X @ [1.0, 2.0, 3.0] + 4.0
+    >>> model = GradientDescentRegressor().fit(X, y)
+    >>> model.coef_.round(6)
+    array([1., 2., 3.])
+    >>> print(model.intercept_.round(6))
+    4.0
+    >>> textbook = GradientDescentRegressor(epsilon=0.1).fit(X, y)
+    >>> print(round(textbook.score(X, y), 6))
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "loss": [StrOptions(set(LOSSES))],
+        "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "backend": [StrOptions(set(BACKENDS)), Backend],
+        "device": [str, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        *,
+        epsilon: float | str = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        fit_intercept: bool = True,
+        backend: str | Backend = "autograd",
+        device: str | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.loss = loss
+        self.epsilon = epsilon
+        self.max_iter = max_iter
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.backend = backend
+        self.device = device
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> GradientDescentRegressor:
+        """Fit the model.
+
+        After an error the estimator is as it was before the call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data. Float64 and float32 are used as they are, without a copy.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,) or float, default=None
+            Non-negative weights; a weight of two is a row that stands twice.
+
+        Returns
+        -------
+        GradientDescentRegressor
+            The fitted estimator itself.
+        """
+        before = dict(vars(self))
+        try:
+            return self._fit(X, y, sample_weight)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions :math:`X w + b`.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return X @ self.coef_.T + self.intercept_
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> GradientDescentRegressor:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+        )
+        targets = checked_target(y, X.dtype)
+        weights = checked_weights(sample_weight, X)
+        start = None
+        if self.warm_start and hasattr(self, "coef_"):
+            start = checked_start(self.coef_, X, targets)
+        with progress(bool(self.verbose), self.max_iter) as report:
+            data = prepare(
+                X,
+                targets,
+                weights,
+                loss=LOSSES[self.loss],
+                backend=get_backend(self.backend),
+                device=self.device,
+                centred=self.fit_intercept,
+                n_passes=np.inf if self.epsilon == "auto" else self.max_iter,
+            )
+            solution = self._descend(data, start, report)
+        if self.tol > 0 and solution.error > self.tol:
+            warnings.warn(
+                unconverged(solution.error, solution.n_iter, self.get_params()),
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        self._store(data, solution, flat=y.ndim == 1)
+        return self
+
+    def _descend(
+        self, data: LeastSquares, start: np.ndarray | None, report: Report
+    ) -> Solution:
+        limits: dict[str, Any] = {
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+            "report": report,
+        }
+        if self.epsilon == "auto":
+            return descend_whitened(data, start, **limits)
+        return descend_textbook(data, start, epsilon=float(self.epsilon), **limits)
+
+    def _store(self, data: LeastSquares, solution: Solution, *, flat: bool) -> None:
+        dtype = data.design.dtype
+        coef = solution.coef.astype(np.float64)
+        intercept = (data.target_mean - data.design.mean @ coef).astype(dtype)
+        self.coef_ = np.ascontiguousarray(coef.T, dtype=dtype)
+        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+        if flat:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        self.loss_curve_ = solution.loss_curve.astype(dtype)
+        self.n_iter_ = solution.n_iter
+        self.epsilon_ = solution.epsilon

@@ -1,0 +1,66 @@
+"""What a descent tells its user: while it runs, and when it ends badly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg.exceptions import DivergenceError
+
+
+@contextmanager
+def progress(verbose: bool, max_iter: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yield a function that shows new values of the objective, or does nothing."""
+    if not verbose:
+        yield lambda _values: None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "verbose=1 draws a progress bar with tqdm, which is not installed. "
+            "Install it with `pip install 'sklearn-adreg[progress]'`, or set verbose=0."
+        ) from error
+    with tqdm(total=max_iter, desc="gradient descent", unit="step") as bar:
+
+        def report(values: np.ndarray) -> None:
+            if len(values):
+                bar.set_postfix(objective=f"{values[-1]:.6g}", refresh=False)
+                bar.update(len(values))
+
+        yield report
+
+
+def diverged(
+    epsilon: float, n_iter: int, first: float, last: float, max_epsilon: float
+) -> DivergenceError:
+    """Compose the error for steps that lead uphill."""
+    return DivergenceError(
+        f"Gradient descent diverged: with epsilon={epsilon!r} the objective went from "
+        f"{first:.6g} to {last:.6g} in {n_iter} iterations. The largest stable epsilon "
+        f"for this X is {max_epsilon:.6g}. Choose a smaller epsilon, scale the columns "
+        "(StandardScaler), or use epsilon='auto', which needs no tuning.",
+        max_epsilon,
+    )
+
+
+def unconverged(error: float, n_iter: int, params: dict[str, Any]) -> str:
+    """Compose the warning for a descent that stopped short of its tolerance."""
+    if n_iter < params["max_iter"]:
+        reason = "rounding errors stopped it"
+        remedy = "Center and scale X, or pass X and y in a longer float type."
+    else:
+        reason = f"max_iter={params['max_iter']} steps were not enough"
+        remedy = "Increase max_iter or tol" + (
+            ", or center and scale X."
+            if params["epsilon"] == "auto"
+            else ", scale the columns (StandardScaler), or use epsilon='auto', which "
+            "does not depend on the scale of X."
+        )
+    return (
+        f"Gradient descent did not converge, {reason}: it reached a tolerance of "
+        f"{error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"
+    )

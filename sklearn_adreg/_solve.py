@@ -1,0 +1,279 @@
+"""Least squares by descent: which design, objective, metric and update rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import linalg
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from sklearn_adreg._descent import (
+    TextbookProblem,
+    TextbookStart,
+    TextbookStep,
+    WhitenedProblem,
+    WhitenedStart,
+    WhitenedStep,
+    textbook_error,
+    textbook_proceeds,
+    whitened_proceeds,
+    whitened_start,
+)
+from sklearn_adreg._design import (
+    HostDesign,
+    Moments,
+    tall_design,
+    weighted_mean,
+    wide_design,
+)
+from sklearn_adreg._device import DeviceDesign, device_design
+from sklearn_adreg._metric import (
+    MAX_WHITENED,
+    DiagonalMetric,
+    Metric,
+    diagonal_metric,
+    factored_metric,
+    feature_metric,
+    sample_metric,
+)
+from sklearn_adreg._objective import (
+    TracedObjective,
+    mean_squared_error,
+    objective_over_rows,
+    one_mean_squared_error,
+)
+from sklearn_adreg._report import diverged
+from sklearn_adreg.backends.base import Backend
+from sklearn_adreg.losses import Loss
+
+Report = Callable[[np.ndarray], None]
+
+# Second derivative of squared error.
+_CURVATURE = 2.0
+# Errors of so many units of rounding are as small as a well-conditioned X lets them.
+_FLOOR = 32.0
+# Second moments of d columns cost about as much as d / 20 passes over X.
+_COLUMNS_PER_PASS = 20
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Centred data, the place where they lie, and moments where they are of use."""
+
+    backend: Backend
+    loss: Loss
+    design: HostDesign | DeviceDesign
+    weights: np.ndarray | None
+    target: np.ndarray
+    target_mean: np.ndarray
+    target_square: np.ndarray
+    moments: Moments | None
+    centred: bool
+
+    @property
+    def target_scale(self) -> np.ndarray:
+        """Standard deviation of each target, or 1 where it has none."""
+        scale = np.sqrt(self.target_square)
+        return np.where(scale > 0, scale, 1.0).astype(self.design.dtype)
+
+    @property
+    def row_weights(self) -> np.ndarray:
+        """Weights of all rows, written out; they sum to one."""
+        if self.weights is None:
+            return np.full(len(self.target), 1.0 / len(self.target))
+        return self.weights
+
+    def zeros(self) -> np.ndarray:
+        """Coefficients of zero, (n_features, n_targets)."""
+        shape = self.design.shape[1], self.target.shape[1]
+        return np.zeros(shape, dtype=self.design.dtype)
+
+    def max_epsilon(self) -> float:
+        """Find the largest step for which the textbook descent is stable."""
+        if self.moments is not None:
+            last = len(self.moments.gram) - 1
+            gram = np.asarray(self.moments.gram, dtype=np.float64)
+            largest = linalg.eigvalsh(gram, subset_by_index=[last, last])[0]
+        else:
+            largest = _largest_eigenvalue(self.design, self.row_weights[:, None])
+        return float(2.0 / (_CURVATURE * largest)) if largest > 0 else np.inf
+
+
+class Solution(NamedTuple):
+    """Where a descent ended; coefficients of shape (n_features, n_targets)."""
+
+    coef: np.ndarray
+    loss_curve: np.ndarray
+    epsilon: float
+    error: float
+
+    @property
+    def n_iter(self) -> int:
+        """Steps taken."""
+        return len(self.loss_curve) - 1
+
+
+def prepare(
+    X: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    loss: Loss,
+    backend: Backend,
+    device: str | None,
+    centred: bool,
+    n_passes: float,
+) -> LeastSquares:
+    """Centre the data and measure what the descent needs to know of them.
+
+    `y` is (n_samples, n_targets), `weights` sum to one, `n_passes` is how often
+    the descent would read X without second moments.
+    """
+    mean = weighted_mean(y, weights) if centred else np.zeros(y.shape[1])
+    y = (y - mean).astype(X.dtype)
+    n_samples, n_features = X.shape
+    narrow = n_features <= min(n_samples, MAX_WHITENED, _COLUMNS_PER_PASS * n_passes)
+    moments = None
+    design: HostDesign | DeviceDesign
+    if device is not None:
+        design = device_design(backend, device, X, weights, y, centred=centred)
+        moments = design.moments() if narrow else None
+    elif narrow:
+        design, moments = tall_design(X, weights, y, centred=centred)
+    else:
+        design = wide_design(X, weights, centred=centred)
+    square = weighted_mean(np.square(y, dtype=np.float64), weights)
+    return LeastSquares(
+        backend, loss, design, weights, y, mean, square, moments, centred
+    )
+
+
+def descend_textbook(
+    data: LeastSquares,
+    start: np.ndarray | None,
+    *,
+    epsilon: float,
+    max_iter: int,
+    tol: float,
+    report: Report,
+) -> Solution:
+    """Take steps of a fixed length along the negative gradient.
+
+    Raises DivergenceError, with the largest stable step, where they lead uphill.
+    """
+    dtype = data.design.dtype.type
+    start = data.zeros() if start is None else start
+    objective: Any
+    rows: Any
+    if data.moments is None:
+        objective, rows = objective_over_rows(
+            data.design, data.target, data.loss, data.backend
+        )
+    else:
+        objective, rows = _objective_of_moments(data)
+        start = start.reshape(rows.cross.shape)
+    problem = TextbookProblem(rows, dtype(epsilon), dtype(tol), data.target_scale)
+    state = objective.evaluate(TextbookStart(objective), rows, start)
+    first = float(state.value)
+    state, values = objective.iterate(
+        TextbookStep(objective), textbook_proceeds, problem, state, max_iter, report
+    )
+    last = float(state.value)
+    # Rounding of the objective, which is a difference of means of squares.
+    noise = 100 * np.finfo(dtype).eps * float(data.target_square.sum())
+    if not last <= first + noise:
+        raise diverged(epsilon, len(values), first, last, data.max_epsilon())
+    error = float(textbook_error(problem, state))
+    curve = np.concatenate([[first], values])
+    coef = np.reshape(state.coef, (-1, data.target.shape[1]))
+    return Solution(coef, curve, epsilon, error)
+
+
+def descend_whitened(
+    data: LeastSquares,
+    start: np.ndarray | None,
+    *,
+    max_iter: int,
+    tol: float,
+    report: Report,
+) -> Solution:
+    """Take accelerated steps in the metric that whitens X, from zero or `start`."""
+    dtype = data.design.dtype.type
+    metric, guess = _choose_metric(data)
+    objective, rows = objective_over_rows(
+        data.design, data.target, data.loss, data.backend, refining=guess is not None
+    )
+    problem = WhitenedProblem(
+        rows,
+        metric,
+        convexity=dtype(not isinstance(metric, DiagonalMetric)),
+        tol=dtype(tol),
+        floor=dtype(_FLOOR * np.finfo(dtype).eps if guess is None else 0),
+        target_scale=data.target_scale,
+    )
+    curvature = dtype(_CURVATURE)
+    start = guess if start is None else start
+    if start is None and data.moments is not None:
+        cross, value = data.moments.cross.astype(dtype), data.target_square.sum()
+        coef, slope = np.zeros_like(cross), -2 * cross
+        state = objective.evaluate(
+            whitened_start, problem, coef, curvature, dtype(value), slope
+        )
+    else:
+        start = data.zeros() if start is None else start
+        state = objective.evaluate(WhitenedStart(objective), problem, start, curvature)
+    first = float(state.value)
+    state, values = objective.iterate(
+        WhitenedStep(objective), whitened_proceeds, problem, state, max_iter, report
+    )
+    coef = objective.evaluate(_minimum_norm, metric, state.coef, rows)
+    curve = np.concatenate([[first], values])
+    epsilon = 1.0 / float(state.curvature)
+    return Solution(np.asarray(coef), curve, epsilon, float(state.error))
+
+
+def _choose_metric(data: LeastSquares) -> tuple[Metric, np.ndarray | None]:
+    """Choose a metric, and a start where an ill-conditioned X gave one with it."""
+    n_samples, n_features = data.design.shape
+    if data.moments is not None:
+        gram = np.asarray(data.moments.gram, dtype=np.float64)
+        metric = feature_metric(data.design, gram)
+        if metric is None:
+            return factored_metric(data.design, gram, data.target, centred=data.centred)
+        return metric, None
+    if n_samples < n_features and n_samples <= MAX_WHITENED:
+        weights = data.row_weights
+        return sample_metric(data.design, weights, centred=data.centred), None
+    return diagonal_metric(data.design), None
+
+
+def _objective_of_moments(data: LeastSquares) -> tuple[TracedObjective, Moments]:
+    assert data.moments is not None
+    moments = Moments(*(part.astype(data.design.dtype) for part in data.moments))
+    if data.target.shape[1] > 1:
+        return TracedObjective(data.backend, mean_squared_error), moments
+    single = Moments(moments.gram, moments.cross[:, 0], moments.square[0])
+    return TracedObjective(data.backend, one_mean_squared_error), single
+
+
+def _minimum_norm(_xp: Any, metric: Metric, coef: Any, rows: Any) -> Any:
+    return metric.minimum_norm(coef, rows)
+
+
+def _largest_eigenvalue(
+    design: HostDesign | DeviceDesign, weights: np.ndarray
+) -> float:
+    """Of the second moments of the columns, by Lanczos' method."""
+    n_features = design.shape[1]
+
+    def apply(vector: np.ndarray) -> np.ndarray:
+        coef = vector.reshape(-1, 1).astype(design.dtype)
+        residual = (weights * design.dot(coef)).astype(design.dtype)
+        return design.transposed_dot(residual)
+
+    operator = LinearOperator((n_features, n_features), apply, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n_features)
+    return float(eigsh(operator, 1, v0=start, tol=1e-4, return_eigenvectors=False)[0])

@@ -1,0 +1,255 @@
+"""What an estimator asks of automatic differentiation.
+
+A backend differentiates two kinds of function, runs an iteration, and, where it has
+devices, places arrays on them. Everything that it is given is pure: a function of its
+arguments, without state, so that it may be traced, compiled and cached.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["Backend", "iterate_in_python"]
+
+State = TypeVar("State")
+
+
+class Backend(ABC):
+    """A library for automatic differentiation, as the estimators see it.
+
+    Subclass it to bring a third library; instances are passed as ``backend=``. Make
+    the subclass a frozen dataclass (or define equality and a hash): equal backends
+    then share what they compile, and estimators that hold one clone and pickle.
+
+    A backend for host memory implements `name`, `array_namespace`,
+    `value_and_gradient`, `value_and_derivative` and `iterate`. One that has devices
+    overrides `devices`, `place` and `evaluate` as well.
+
+    See Also
+    --------
+    AutogradBackend : Tape-based differentiation of NumPy code.
+    JaxBackend : Traced, compiled differentiation on CPU, GPU and TPU.
+
+    Examples
+    --------
+    >>> from sklearn_adreg.backends import AutogradBackend, Backend
+    >>> isinstance(AutogradBackend(), Backend)
+    True
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name by which ``backend=`` and error messages know it."""
+
+    @property
+    @abstractmethod
+    def array_namespace(self) -> Any:
+        """The module whose functions (``where``, ``sqrt``, ...) it can trace."""
+
+    @abstractmethod
+    def value_and_gradient(
+        self, function: Callable[..., Any]
+    ) -> Callable[..., tuple[Any, Any]]:
+        """Differentiate a scalar function by its first argument.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(params, *constants)`` with an array `params` of any shape and
+            a real scalar as its value.
+
+        Returns
+        -------
+        callable
+            Takes the same arguments; returns the value and the gradient, which has
+            the shape of `params`. It is called inside `iterate`, where a compiling
+            backend may hand it traced arrays.
+        """
+
+    @abstractmethod
+    def value_and_derivative(
+        self, loss: Callable[[Any, Any], Any]
+    ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Differentiate an elementwise loss by its second argument.
+
+        Parameters
+        ----------
+        loss : callable
+            ``loss(y_true, y_pred)``, one value for each element.
+
+        Returns
+        -------
+        callable
+            Takes NumPy arrays `y_true` and `y_pred` of one shape and float dtype;
+            returns NumPy arrays of that shape and dtype: the losses, and their
+            derivatives by `y_pred`.
+        """
+
+    @abstractmethod
+    def iterate(
+        self,
+        step: Callable[[Any, State], State],
+        proceed: Callable[[Any, State], Any],
+        problem: Any,
+        state: State,
+        max_iter: int,
+        report: Callable[[np.ndarray], None],
+    ) -> tuple[State, np.ndarray]:
+        """Apply `step` until `proceed` says no, at most `max_iter` times.
+
+        `iterate_in_python` is an implementation that suits any eager library.
+
+        Parameters
+        ----------
+        step : callable
+            ``step(problem, state)`` returns the next state. Hashable.
+
+        proceed : callable
+            ``proceed(problem, state)`` is true while another step is wanted.
+            Hashable.
+
+        problem, state : NamedTuple of arrays
+            What the iteration is given, and where it stands. ``state.value`` is the
+            objective there.
+
+        max_iter : int
+            The largest number of steps.
+
+        report : callable
+            Called now and then with the values that are new since the last call.
+
+        Returns
+        -------
+        state : NamedTuple of numpy.ndarray
+            The last state.
+
+        values : ndarray of shape (n_iter,)
+            ``state.value`` after each step.
+        """
+
+    def devices(self) -> Sequence[str]:
+        """Names of the devices that `place` accepts on this machine.
+
+        Returns
+        -------
+        sequence of str
+            Empty where the backend computes in host memory alone.
+        """
+        return ()
+
+    def place(self, arrays: Sequence[np.ndarray], device: str) -> tuple[Any, ...]:
+        """Put host arrays on a device.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+            Arrays in host memory; their dtype is kept.
+
+        device : str
+            A platform, or a platform and a number: ``"gpu"``, ``"cuda:1"``.
+
+        Returns
+        -------
+        tuple
+            The arrays on the device.
+
+        Raises
+        ------
+        ValueError
+            If there is no such device. The message lists those there are.
+        """
+        del arrays  # there is nowhere to put them
+        raise ValueError(_unknown_device(self, device))
+
+    def evaluate(self, function: Callable[..., Any], *arrays: Any) -> Any:
+        """Call ``function(array_namespace, *arrays)`` on the arrays' device.
+
+        Parameters
+        ----------
+        function : callable
+            A pure function of an array namespace and arrays. Hashable.
+
+        *arrays : array
+            Arrays that `place` or an earlier `evaluate` returned, or host arrays.
+
+        Returns
+        -------
+        array or tuple of arrays
+            What the function returns, left on the device.
+        """
+        return function(self.array_namespace, *arrays)
+
+
+def _unknown_device(backend: Backend, device: str) -> str:
+    """Message for a device that is not there, with the ones that are."""
+    known = ", ".join(repr(name) for name in backend.devices())
+    return (
+        f"The 'device' parameter must be None (host memory) or one of the devices of "
+        f"backend={backend.name!r} on this machine: {known or 'it has none'}. Got "
+        f"{device!r} instead."
+        + ("" if known else " Use backend='jax' to compute on a device.")
+    )
+
+
+def iterate_in_python(
+    step: Callable[[Any, State], State],
+    proceed: Callable[[Any, State], Any],
+    problem: Any,
+    state: State,
+    max_iter: int,
+    report: Callable[[np.ndarray], None],
+) -> tuple[State, np.ndarray]:
+    """Run `Backend.iterate` as a plain loop.
+
+    Parameters
+    ----------
+    step, proceed : callable
+        See `Backend.iterate`.
+
+    problem, state : NamedTuple of arrays
+        See `Backend.iterate`.
+
+    max_iter : int
+        The largest number of steps.
+
+    report : callable
+        Called with each new value of the objective.
+
+    Returns
+    -------
+    state : NamedTuple of arrays
+        The last state.
+
+    values : ndarray of shape (n_iter,)
+        ``state.value`` after each step.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> from sklearn_adreg.backends import iterate_in_python
+    >>> class State(NamedTuple):
+    ...     value: float
+    >>> state, values = iterate_in_python(
+    ...     step=lambda problem, state: State(state.value / 2),
+    ...     proceed=lambda problem, state: state.value > problem,
+    ...     problem=1.0,
+    ...     state=State(8.0),
+    ...     max_iter=100,
+    ...     report=lambda values: None,
+    ... )
+    >>> values
+    array([4., 2., 1.])
+    """
+    values: list[float] = []
+    # A diverging descent overflows on its way to the error that explains it.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        while len(values) < max_iter and proceed(problem, state):
+            state = step(problem, state)
+            values.append(float(state.value))  # type: ignore[attr-defined]
+            report(np.array(values[-1:]))
+    return state, np.array(values)
