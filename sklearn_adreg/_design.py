@@ -197,21 +197,19 @@ def _measure(design: HostDesign, target: np.ndarray) -> tuple[Moments, np.ndarra
     """Moments of X less the shift, and the mean of it: one pass."""
     n_features = design.X.shape[1]
     gram = np.zeros((n_features, n_features))
-    cross = np.zeros((n_features, target.shape[1]))
-    mean = np.zeros(n_features)
-    unit = 1.0 if design.weights is not None else 1.0 / len(design.X)
+    sums = np.zeros((n_features, 1 + target.shape[1]))
     for rows, block in design.blocks():
-        y = target[rows]
-        if design.weights is None:
-            roots = np.ones(len(block), dtype=design.dtype)
-        else:
-            roots = np.sqrt(design.weights[rows])
-            block, y = block * roots[:, None], y * roots[:, None]
+        # Means and cross products in one reading of the block: [1, y].
+        columns = np.empty((len(block), sums.shape[1]), dtype=design.dtype)
+        columns[:, 0], columns[:, 1:] = 1.0, target[rows]
+        if design.weights is not None:
+            roots = np.sqrt(design.weights[rows])[:, None]
+            block, columns = block * roots, columns * roots
         gram += block.T @ block
-        cross += block.T @ y
-        mean += roots @ block
+        sums += block.T @ columns
+    unit = 1.0 if design.weights is not None else 1.0 / len(design.X)
     square = weighted_mean(target**2, design.weights)
-    return Moments(gram * unit, cross * unit, square), mean * unit
+    return Moments(gram * unit, sums[:, 1:] * unit, square), sums[:, 0] * unit
 
 
 def _stacked_triangle(triangle: np.ndarray, block: np.ndarray) -> np.ndarray:

@@ -97,7 +97,19 @@ class DiagonalMetric(NamedTuple):
 Metric = FeatureMetric | SampleMetric | DiagonalMetric
 
 
-def feature_metric(design: Design, gram: np.ndarray) -> FeatureMetric | None:
+class Whitening(NamedTuple):
+    """A metric, and what finding it has told.
+
+    `condition` is the condition number of what was whitened, 1 where it is unknown;
+    `start` is the least squares solution, where a factorisation of X gave one.
+    """
+
+    metric: Metric
+    condition: float = 1.0
+    start: np.ndarray | None = None
+
+
+def feature_metric(design: Design, gram: np.ndarray) -> Whitening | None:
     """Whiten the columns, from second moments that can be trusted, or None."""
     scale = _positive(np.sqrt(np.diag(gram)))
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
@@ -105,30 +117,32 @@ def feature_metric(design: Design, gram: np.ndarray) -> FeatureMetric | None:
     if not values[0] > eps ** (2 / 3) * values[-1]:
         return None
     factor = vectors / np.sqrt(values) / scale[:, None]
-    return FeatureMetric(factor.astype(design.dtype), np.zeros_like(factor[:, :0]))
+    metric = FeatureMetric(factor.astype(design.dtype), np.zeros_like(factor[:, :0]))
+    return Whitening(metric, float(np.sqrt(values[-1] / values[0])))
 
 
 def factored_metric(
     design: Design, gram: np.ndarray, target: np.ndarray, *, centred: bool
-) -> tuple[FeatureMetric, np.ndarray]:
-    """Whiten the columns from a QR factorisation of the rows.
-
-    Returns the metric, and the least squares solution that the factorisation gives.
-    """
+) -> Whitening:
+    """Whiten the columns from a QR factorisation of the rows."""
     scale = _positive(np.sqrt(np.diag(gram)))
     eps = float(np.finfo(design.dtype).eps)
     triangle = design.triangle(scale, target)
     triangle = triangle[1:, 1:] if centred else _without_first_column(triangle)
+    # With as few rows as columns, centring leaves fewer: the rest are zeros.
+    missing = max(0, len(scale) - len(triangle))
+    triangle = np.pad(triangle, ((0, missing), (0, 0)))
     left, singular, right = np.linalg.svd(triangle[:, : len(scale)])
     rank = int(np.sum(singular > _rank_cut(design) * singular[0]))
     factor = right[:rank].T / singular[:rank] / scale[:, None]
     null = _null_space(right[rank:].T, scale, eps)
     metric = FeatureMetric(factor.astype(design.dtype), null.astype(design.dtype))
     solution = factor @ (left[:, :rank].T @ triangle[:, len(scale) :])
-    return metric, solution.astype(design.dtype)
+    condition = float(singular[0] / singular[rank - 1]) if rank else 1.0
+    return Whitening(metric, condition, solution.astype(design.dtype))
 
 
-def sample_metric(design: Design, weights: np.ndarray, *, centred: bool) -> Metric:
+def sample_metric(design: Design, weights: np.ndarray, *, centred: bool) -> Whitening:
     """Whiten the span of the rows, from their Gram matrix or QR of X transposed."""
     gram = design.row_gram()
     if centred:
@@ -141,13 +155,15 @@ def sample_metric(design: Design, weights: np.ndarray, *, centred: bool) -> Metr
         _, singular, right = np.linalg.svd(design.row_triangle())
         rank = int(np.sum(singular > _rank_cut(design) * singular[0]))
         values, vectors = singular[:rank] ** 2, right[:rank].T
-    return SampleMetric(vectors.astype(design.dtype), values.astype(design.dtype))
+    metric = SampleMetric(vectors.astype(design.dtype), values.astype(design.dtype))
+    condition = float(np.sqrt(values.max() / values.min())) if len(values) else 1.0
+    return Whitening(metric, condition)
 
 
-def diagonal_metric(design: Design) -> Metric:
+def diagonal_metric(design: Design) -> Whitening:
     """Scale the columns, no more."""
     scale = _positive(np.sqrt(design.column_variances()))
-    return DiagonalMetric(scale.astype(design.dtype))
+    return Whitening(DiagonalMetric(scale.astype(design.dtype)))
 
 
 def _rank_cut(design: Design) -> float:

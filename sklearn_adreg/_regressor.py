@@ -239,12 +239,20 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             multi_output=True,
             y_numeric=True,
         )
+        if isinstance(self.epsilon, bool | np.bool_):
+            raise ValueError(
+                "The 'epsilon' parameter of GradientDescentRegressor must be a "
+                f"positive float or 'auto'. Got {self.epsilon!r} instead."
+            )
         targets = checked_target(y, X.dtype)
         weights = checked_weights(sample_weight, X)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             start = checked_start(self.coef_, X, targets)
-        with progress(bool(self.verbose), self.max_iter) as report:
+        with (
+            progress(bool(self.verbose), self.max_iter) as report,
+            np.errstate(over="ignore", invalid="ignore"),  # refused with a reason
+        ):
             data = prepare(
                 X,
                 targets,

@@ -16,6 +16,7 @@ from sklearn_adreg._descent import (
     TextbookStep,
     WhitenedProblem,
     WhitenedStart,
+    WhitenedState,
     WhitenedStep,
     textbook_error,
     textbook_proceeds,
@@ -34,18 +35,21 @@ from sklearn_adreg._metric import (
     MAX_WHITENED,
     DiagonalMetric,
     Metric,
+    Whitening,
     diagonal_metric,
     factored_metric,
     feature_metric,
     sample_metric,
 )
 from sklearn_adreg._objective import (
+    Objective,
     TracedObjective,
     mean_squared_error,
     objective_over_rows,
     one_mean_squared_error,
 )
 from sklearn_adreg._report import diverged
+from sklearn_adreg._validation import check_range
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
@@ -134,6 +138,8 @@ def prepare(
     """
     mean = weighted_mean(y, weights) if centred else np.zeros(y.shape[1])
     y = (y - mean).astype(X.dtype)
+    square = weighted_mean(y**2, weights)
+    check_range("y", y, weights, square)
     n_samples, n_features = X.shape
     narrow = n_features <= min(n_samples, MAX_WHITENED, _COLUMNS_PER_PASS * n_passes)
     moments = None
@@ -145,7 +151,10 @@ def prepare(
         design, moments = tall_design(X, weights, y, centred=centred)
     else:
         design = wide_design(X, weights, centred=centred)
-    square = weighted_mean(np.square(y, dtype=np.float64), weights)
+    variances = (
+        design.column_variances() if moments is None else moments.gram.diagonal()
+    )
+    check_range("X", X, weights, variances)
     return LeastSquares(
         backend, loss, design, weights, y, mean, square, moments, centred
     )
@@ -202,29 +211,24 @@ def descend_whitened(
 ) -> Solution:
     """Take accelerated steps in the metric that whitens X, from zero or `start`."""
     dtype = data.design.dtype.type
-    metric, guess = _choose_metric(data)
+    eps = float(np.finfo(dtype).eps)
+    metric, condition, guess = _choose_metric(data)
     objective, rows = objective_over_rows(
-        data.design, data.target, data.loss, data.backend, refining=guess is not None
+        data.design,
+        data.target,
+        data.loss,
+        data.backend,
+        refining=condition > eps ** (-1 / 3),
     )
     problem = WhitenedProblem(
         rows,
         metric,
         convexity=dtype(not isinstance(metric, DiagonalMetric)),
         tol=dtype(tol),
-        floor=dtype(_FLOOR * np.finfo(dtype).eps if guess is None else 0),
+        floor=dtype(_FLOOR * eps / condition if guess is None else 0),
         target_scale=data.target_scale,
     )
-    curvature = dtype(_CURVATURE)
-    start = guess if start is None else start
-    if start is None and data.moments is not None:
-        cross, value = data.moments.cross.astype(dtype), data.target_square.sum()
-        coef, slope = np.zeros_like(cross), -2 * cross
-        state = objective.evaluate(
-            whitened_start, problem, coef, curvature, dtype(value), slope
-        )
-    else:
-        start = data.zeros() if start is None else start
-        state = objective.evaluate(WhitenedStart(objective), problem, start, curvature)
+    state = _first_state(data, objective, problem, guess if start is None else start)
     first = float(state.value)
     state, values = objective.iterate(
         WhitenedStep(objective), whitened_proceeds, problem, state, max_iter, report
@@ -235,19 +239,36 @@ def descend_whitened(
     return Solution(np.asarray(coef), curve, epsilon, float(state.error))
 
 
-def _choose_metric(data: LeastSquares) -> tuple[Metric, np.ndarray | None]:
-    """Choose a metric, and a start where an ill-conditioned X gave one with it."""
+def _first_state(
+    data: LeastSquares,
+    objective: Objective,
+    problem: WhitenedProblem,
+    start: np.ndarray | None,
+) -> WhitenedState:
+    """Evaluate the start from the rows, or zero from the moments, which is free."""
+    dtype = data.design.dtype.type
+    curvature = dtype(_CURVATURE)
+    if start is not None or data.moments is None:
+        start = data.zeros() if start is None else start
+        return objective.evaluate(WhitenedStart(objective), problem, start, curvature)
+    slope = -2 * data.moments.cross.astype(dtype)
+    value = dtype(data.target_square.sum())
+    return objective.evaluate(
+        whitened_start, problem, data.zeros(), curvature, value, slope
+    )
+
+
+def _choose_metric(data: LeastSquares) -> Whitening:
+    """Choose the metric that this size and conditioning of X allow."""
     n_samples, n_features = data.design.shape
     if data.moments is not None:
         gram = np.asarray(data.moments.gram, dtype=np.float64)
-        metric = feature_metric(data.design, gram)
-        if metric is None:
-            return factored_metric(data.design, gram, data.target, centred=data.centred)
-        return metric, None
+        return feature_metric(data.design, gram) or factored_metric(
+            data.design, gram, data.target, centred=data.centred
+        )
     if n_samples < n_features and n_samples <= MAX_WHITENED:
-        weights = data.row_weights
-        return sample_metric(data.design, weights, centred=data.centred), None
-    return diagonal_metric(data.design), None
+        return sample_metric(data.design, data.row_weights, centred=data.centred)
+    return diagonal_metric(data.design)
 
 
 def _objective_of_moments(data: LeastSquares) -> tuple[TracedObjective, Moments]:

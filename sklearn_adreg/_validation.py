@@ -25,13 +25,19 @@ def checked_start(coef: np.ndarray, X: np.ndarray, targets: np.ndarray) -> np.nd
 
 def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:
     """Numbers, as columns."""
-    if sparse.issparse(y) or y.dtype.kind in "USOM":
+    if sparse.issparse(y) or y.dtype.kind not in "biuf":
         raise ValueError(
             "The target y must be a dense array of numbers. Got "
-            f"{'a sparse matrix' if sparse.issparse(y) else f'dtype {y.dtype}'} "
-            "instead. Convert it with y.toarray() or y.astype(float)."
+            f"{described(y, y)} instead. Convert it with y.toarray() or "
+            "y.astype(float)."
         )
-    y = y.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        y = y.astype(dtype, copy=False)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"The target y must fit in {dtype}, the dtype of X. Got values too large "
+            "for it instead. Pass X in float64, or divide y by a constant."
+        )
     return y[:, None] if y.ndim == 1 else y
 
 
@@ -39,16 +45,22 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """Weights that sum to one; None where all are the same."""
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
-        sample_weight = np.full(1, sample_weight)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, input_name="sample_weight"
-    )
-    if weights.shape not in {(1,), (len(X),)}:
+    weights = np.asarray(sample_weight)
+    if weights.ndim == 0 and weights.dtype.kind != "O":
+        weights = np.full(len(X), weights)
+    if weights.dtype.kind not in "biuf":
+        raise ValueError(
+            "The sample_weight must be a dense array of real numbers. Got "
+            f"{described(sample_weight, weights)} instead."
+        )
+    if weights.shape != (len(X),):
         raise ValueError(
             f"The sample_weight must have shape ({len(X)},), one weight for each row "
             f"of X. Got shape {weights.shape} instead."
         )
+    weights = check_array(
+        weights, ensure_2d=False, dtype=X.dtype, input_name="sample_weight"
+    )
     if (weights < 0).any():
         raise ValueError(
             "The sample_weight must not be negative. Got "
@@ -64,3 +76,30 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     weights = weights / weights.max()
     return weights / weights.sum()
+
+
+def check_range(
+    name: str, values: np.ndarray, weights: np.ndarray | None, squares: np.ndarray
+) -> None:
+    """Refuse columns whose squares overflow, or vanish though the values do not.
+
+    `squares` holds the mean squares of the columns of `values`, which are X or y.
+    """
+    info = np.finfo(values.dtype)
+    rows = slice(None) if weights is None else weights > 0
+    if not (squares <= info.max).all():
+        problem = "overflow"
+    elif any(np.ptp(values[rows, j]) > 0 for j in np.flatnonzero(squares < info.tiny)):
+        problem = "underflow"
+    else:
+        return
+    raise ValueError(
+        f"The squares of {name} must be representable in {values.dtype}; they "
+        f"{problem} instead. Multiply {name} by a constant that brings its values near "
+        "one" + (", or pass it in float64." if values.dtype == np.float32 else ".")
+    )
+
+
+def described(given: Any, array: Any) -> str:
+    """Say of what kind an array is that cannot be used."""
+    return "a sparse matrix" if sparse.issparse(given) else f"dtype {array.dtype}"

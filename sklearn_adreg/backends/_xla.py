@@ -1,0 +1,95 @@
+"""What JAX compiles: every jitted function of the package, at module level.
+
+A program is keyed by the pure functions that it is given and the shapes of its
+arrays, so that it is compiled once, whichever estimator asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+# Steps that one compiled call takes before it hands its values to Python.
+STEPS_PER_CALL = 128
+
+
+def devices() -> dict[str, jax.Device]:
+    """Every name that ``device=`` may have here, with the device that it means."""
+    names: dict[str, jax.Device] = {}
+    for platform in ("gpu", "cuda", "rocm", "tpu", "cpu"):
+        try:
+            found = jax.local_devices(backend=platform)
+        except RuntimeError:  # JAX's way to say that there is no such platform
+            continue
+        names[platform] = found[0]
+        names |= {f"{platform}:{i}": device for i, device in enumerate(found)}
+    return names
+
+
+@contextmanager
+def exact(*arrays: Any) -> Iterator[None]:
+    """Compute in the arrays' own dtype, with products at full precision.
+
+    Arrays that are on a device stay there; host arrays are computed with on the CPU,
+    never on an accelerator that nobody asked for.
+    """
+    with (
+        jax.enable_x64(any(array.dtype == np.float64 for array in arrays)),
+        jax.default_matmul_precision("highest"),
+        jax.default_device(jax.local_devices(backend="cpu")[0]),
+    ):
+        yield
+
+
+def padded(array: np.ndarray) -> np.ndarray:
+    """Repeat the last row up to a power of two, so that few shapes are compiled."""
+    n_missing = (1 << (len(array) - 1).bit_length()) - len(array)
+    if n_missing == 0:
+        return array
+    return np.concatenate([array, np.repeat(array[-1:], n_missing, axis=0)])
+
+
+@partial(jax.jit, static_argnums=0)
+def elementwise(
+    loss: Callable[[Any, Any], Any], y_true: jax.Array, y_pred: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Losses, and their derivatives by `y_pred`."""
+    values, pullback = jax.vjp(lambda z: loss(y_true, z), y_pred)
+    return values, pullback(jnp.ones_like(values))[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
+    """``function(jax.numpy, *arrays)``, compiled."""
+    return function(jnp, *arrays)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def run_steps(
+    step: Callable[[Any, Any], Any],
+    proceed: Callable[[Any, Any], Any],
+    problem: Any,
+    state: Any,
+    limit: Any,
+) -> tuple[jax.Array, Any, jax.Array]:
+    """At most `limit` steps; how many were taken, the last state, the values."""
+
+    def unfinished(carry: Any) -> Any:
+        n_steps, state, _ = carry
+        return (n_steps < limit) & proceed(problem, state)
+
+    def advance(carry: Any) -> Any:
+        n_steps, state, values = carry
+        state = step(problem, state)
+        return n_steps + 1, state, values.at[n_steps].set(state.value)
+
+    values = jnp.zeros(STEPS_PER_CALL, dtype=state.value.dtype)
+    start = (jnp.zeros((), dtype=jnp.int32), state, values)
+    return lax.while_loop(unfinished, advance, start)

@@ -1,0 +1,100 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sklearn_adreg.backends
+from sklearn_adreg.backends import Backend
+
+# Run the tests of devices on a GPU with SKLEARN_ADREG_TEST_DEVICE=cuda.
+DEVICE = os.environ.get("SKLEARN_ADREG_TEST_DEVICE", "cpu")
+
+
+def _subclasses(parent: type[Any]) -> Iterator[type[Any]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _package_backends() -> list[Backend]:
+    """One instance of every concrete backend in the package."""
+    for module in pkgutil.iter_modules(sklearn_adreg.backends.__path__):
+        importlib.import_module(f"sklearn_adreg.backends.{module.name}")
+    return [
+        found()
+        for found in _subclasses(Backend)
+        if found.__module__.startswith("sklearn_adreg.")
+        and not getattr(found, "__abstractmethods__", None)
+    ]
+
+
+BACKENDS = _package_backends()
+WITH_DEVICES = [found for found in BACKENDS if type(found).place is not Backend.place]
+
+
+def _places() -> Iterator[Any]:
+    for backend in BACKENDS:
+        yield pytest.param({"backend": backend.name}, id=backend.name)
+    for backend in WITH_DEVICES:
+        name = f"{backend.name}-{DEVICE}"
+        yield pytest.param({"backend": backend.name, "device": DEVICE}, id=name)
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend of the package; new ones are found by themselves."""
+    found: Backend = request.param
+    return found
+
+
+@pytest.fixture(params=WITH_DEVICES, ids=lambda backend: backend.name)
+def device_backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend of the package that places arrays on devices."""
+    found: Backend = request.param
+    return found
+
+
+@pytest.fixture(params=list(_places()))
+def place(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Parameters of an estimator that say where it computes, and with what."""
+    return dict(request.param)
+
+
+@pytest.fixture
+def places() -> list[dict[str, Any]]:
+    """All that `place` goes through, in one test."""
+    return [dict(parameter.values[0]) for parameter in _places()]
+
+
+@pytest.fixture
+def device() -> str:
+    """The device that tests of devices run on."""
+    return DEVICE
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[..., str]:
+    """Run code in a fresh interpreter; its standard output."""
+
+    def run(code: str, *arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

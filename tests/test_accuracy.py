@@ -1,0 +1,198 @@
+"""Exactness, against references that carry more digits than the estimator does."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import linalg
+from statsmodels.datasets import longley
+
+from sklearn_adreg import GradientDescentRegressor
+
+EPS = np.finfo(float).eps
+
+
+def exact_least_squares(X, y, *, fit_intercept):
+    """Coefficients to 60 digits, from normal equations in multiple precision."""
+    with mpmath.workdps(120):
+        columns = np.c_[X, np.ones(len(X))] if fit_intercept else X
+        A = mpmath.matrix(columns.tolist())
+        w = mpmath.lu_solve(A.T * A, A.T * mpmath.matrix(y.tolist()))
+        return np.array([float(value) for value in w[: X.shape[1]]])
+
+
+def relative_error(coef, expected):
+    return np.linalg.norm(coef - expected) / np.linalg.norm(expected)
+
+
+def conditioned(rng, shape, exponent):
+    """Log-spaced singular values from 1 to 10^-exponent, random rotations."""
+    left = np.linalg.qr(rng.standard_normal(shape))[0]
+    right = np.linalg.qr(rng.standard_normal((shape[1], shape[1])))[0]
+    return left * np.logspace(0, -exponent, shape[1]) @ right.T * np.sqrt(shape[0])
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("exponent", range(2, 11))
+def test_as_exact_as_lstsq(place, exponent, fit_intercept):
+    rng = np.random.default_rng(exponent)
+    ours, theirs = [], []
+    for _ in range(5):
+        X = conditioned(rng, (60, 5), exponent)
+        y = X @ rng.standard_normal(5) + 0.1 * rng.standard_normal(60)
+        expected = exact_least_squares(X, y, fit_intercept=fit_intercept)
+        model = GradientDescentRegressor(fit_intercept=fit_intercept, **place)
+        ours.append(relative_error(model.fit(X, y).coef_, expected))
+        A = np.c_[X, np.ones(60)] if fit_intercept else X
+        for driver in ("gelsy", "gelsd"):
+            w = linalg.lstsq(A, y, lapack_driver=driver, cond=EPS)[0][:5]
+            theirs.append(relative_error(w, expected))
+    # Errors of one design are a matter of luck: compare the typical ones.
+    assert np.median(ours) <= 10 * np.median(theirs)
+    if exponent >= 6 and "device" not in place:
+        # Products in extended precision are worth digits that lstsq has not.
+        assert np.median(ours) <= np.median(theirs)
+
+
+def test_published_coefficients_of_longley(place):
+    data = longley.load_pandas()
+    model = GradientDescentRegressor(**place).fit(data.exog, data.endog)
+    # Certified by NIST, Statistical Reference Datasets, Longley.
+    certified = [
+        15.0618722713733,
+        -0.358191792925910e-01,
+        -2.02022980381683,
+        -1.03322686717359,
+        -0.511041056535807e-01,
+        1829.15146461355,
+    ]
+    np.testing.assert_allclose(model.coef_, certified, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, -3482258.63459582, rtol=1e-9)
+
+
+def test_polynomial_of_tenth_degree(place):
+    # As ill-conditioned as NIST's Filip: cond([1, X]) is about 1e15.
+    x = np.linspace(-8.78, -3.13, 82)
+    X = x[:, None] ** np.arange(1, 11)
+    y = 0.85 + 0.02 * np.sin(7 * x) + 0.02 * x
+    expected = exact_least_squares(X, y, fit_intercept=True)
+    model = GradientDescentRegressor(**place).fit(X, y)
+    assert relative_error(model.coef_, expected) < 1e-6
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1.7e9])
+def test_scales_and_offsets(place, offset):
+    rng = np.random.default_rng(0)
+    scales = np.logspace(-6, 6, 6)
+    Z = rng.standard_normal((500, 6))
+    X = Z * scales + offset
+    y = Z @ np.arange(1.0, 7.0) + rng.standard_normal(500)
+    keep = scales > 1e3 * EPS * offset  # columns that rounding has not eaten
+    X = X[:, keep]
+    expected = exact_least_squares(X, y, fit_intercept=True)
+    model = GradientDescentRegressor(**place).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-9)
+    assert model.n_iter_ <= 4
+
+
+def test_rows_that_drift_away(place):
+    # The first rows say nothing of the mean: sorted time stamps, then an outlier.
+    rng = np.random.default_rng(1)
+    stamps = 1.7e9 + np.sort(rng.random(20_000)) * 1e8
+    step = np.where(np.arange(20_000) < 5_000, 0.0, 1e6) + rng.standard_normal(20_000)
+    X = np.c_[stamps, step, rng.standard_normal(20_000)]
+    X[0] = [0.0, 1e9, 1e3]
+    y = X @ [1e-8, 1e-6, 1.0] + rng.standard_normal(20_000)
+    centred = X - X.mean(axis=0)
+    q, r = np.linalg.qr(centred / centred.std(axis=0))
+    expected = linalg.solve_triangular(r, q.T @ (y - y.mean())) / centred.std(axis=0)
+    model = GradientDescentRegressor(**place).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-9)
+
+
+def rank_deficient(rng, kind, n):
+    Z = rng.standard_normal((n, 6))
+    onehot = np.c_[np.eye(7)[rng.integers(0, 7, n)], np.eye(5)[rng.integers(0, 5, n)]]
+    whole = rng.integers(-5, 6, (n, 4)).astype(float)
+    return {
+        "duplicates": lambda: np.c_[Z, Z[:, :2]],
+        "scaled duplicates": lambda: np.c_[Z, Z[:, :2] * 1e3],
+        "combinations": lambda: np.c_[Z, Z @ rng.standard_normal((6, 3))],
+        "low rank": lambda: Z @ rng.standard_normal((6, 20)),
+        "one-hot": lambda: np.c_[onehot, Z],
+        "one-hot, inexact": lambda: np.c_[onehot * 0.1, Z * 100.0],
+        "whole numbers": lambda: np.c_[whole, whole.sum(axis=1)],
+        "constants": lambda: np.c_[Z, np.full(n, 0.1), np.zeros(n)],
+        "wide": lambda: rng.standard_normal((n, 2 * n)),
+        "wide, low rank": lambda: (
+            rng.standard_normal((n, 7)) @ rng.standard_normal((7, 2 * n))
+        ),
+        "wide, repeated rows": lambda: np.repeat(
+            rng.standard_normal((n // 2, 2 * n)), 2, axis=0
+        ),
+    }[kind]()
+
+
+KINDS = [
+    ("duplicates", 40_000),
+    ("scaled duplicates", 300),
+    ("combinations", 300),
+    ("low rank", 300),
+    ("one-hot", 40_000),
+    ("one-hot, inexact", 40_000),
+    ("whole numbers", 40_000),
+    ("constants", 300),
+    ("wide", 50),
+    ("wide, low rank", 50),
+    ("wide, repeated rows", 50),
+]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("kind", "n"), KINDS)
+def test_minimum_norm_as_pinv(place, kind, n, fit_intercept):
+    rng = np.random.default_rng(2)
+    X = rank_deficient(rng, kind, n)
+    y = X @ rng.standard_normal(X.shape[1]) + rng.standard_normal(n)
+    centred, target = X, y
+    if fit_intercept:
+        centred, target = X - X.mean(axis=0), y - y.mean()
+    # The gap in the singular values is wide: pinv's own cut would be too low.
+    expected = np.linalg.pinv(centred, rcond=1e-11) @ target
+    model = GradientDescentRegressor(fit_intercept=fit_intercept, **place).fit(X, y)
+    assert relative_error(model.coef_, expected) < 1e-8
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    n=st.integers(1, 40),
+    d=st.integers(1, 12),
+    n_targets=st.integers(1, 3),
+    fit_intercept=st.booleans(),
+    weighted=st.booleans(),
+    order=st.sampled_from("CF"),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_shape_solves_the_normal_equations(
+    n, d, n_targets, fit_intercept, weighted, order, seed
+):
+    rng = np.random.default_rng(seed)
+    X = np.asarray(rng.integers(-9, 10, (n, d)), dtype=float, order=order)
+    Y = rng.standard_normal((n, n_targets))
+    s = rng.integers(0, 3, n).astype(float) if weighted else np.ones(n)
+    s[rng.integers(n)] = 1.0
+    p = s / s.sum()
+    centre = (p @ X, p @ Y) if fit_intercept else (np.zeros(d), np.zeros(n_targets))
+    roots = np.sqrt(p)[:, None]
+    A, B = roots * (X - centre[0]), roots * (Y - centre[1])
+    expected = np.linalg.pinv(A, rcond=1e-10) @ B
+    model = GradientDescentRegressor(fit_intercept=fit_intercept)
+    model.fit(X, Y, sample_weight=s if weighted else None)
+    scale = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(model.coef_, expected.T, atol=1e-9 * scale)

@@ -1,0 +1,184 @@
+"""When descent diverges, or does not converge: what the user reads, and when.
+
+For squared error textbook descent is stable below the inverse of the largest
+eigenvalue of the second moments of X, centred if there is an intercept.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.exceptions import DivergenceError
+
+Place = dict[str, Any]
+Data = dict[str, Any]
+
+
+def data(shape: tuple[int, int] = (60, 4), seed: int = 0) -> Data:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape)
+    return {"X": X, "y": X.sum(axis=1) + rng.standard_normal(shape[0])}
+
+
+def weighted() -> Data:
+    return data() | {"sample_weight": np.random.default_rng(1).uniform(0, 2, 60)}
+
+
+def offset() -> Data:
+    found = data()
+    return found | {"X": found["X"] + [1e3, 0.0, -50.0, 1.0]}
+
+
+def several_targets() -> Data:
+    found = data()
+    y = np.random.default_rng(2).standard_normal((60, 3))
+    return found | {"y": y + found["X"][:, :3]}
+
+
+def scaled() -> Data:
+    found = data()
+    return found | {"X": found["X"] * [1.0, 1.5, 0.7, 1.2] * 1e3}
+
+
+def float32() -> Data:
+    return {name: array.astype(np.float32) for name, array in data().items()}
+
+
+DESIGNS = {
+    "tall": data(),
+    "square": data((12, 12), seed=1),
+    "wide": data((8, 12)),
+    "very wide": data((20, 300)),
+    "one column": data((60, 1)),
+    "weighted": weighted(),
+    "offset": offset(),
+    "several targets": several_targets(),
+    "scaled": scaled(),
+    "float32": float32(),
+}
+
+
+def largest_stable(found: Data, *, centred: bool) -> float:
+    X = found["X"].astype(np.float64)
+    weights = found.get("sample_weight", np.ones(len(X)))
+    weights = weights / weights.sum()
+    if centred:
+        X = X - weights @ X
+    return float(1 / np.linalg.eigvalsh(X.T @ (X * weights[:, None]))[-1])
+
+
+# At 1.01 of the limit the largest error doubles in 35 steps; at 0.99 it halves in 35.
+N_STEPS = 1000
+
+
+@pytest.mark.parametrize("found", DESIGNS.values(), ids=DESIGNS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_largest_stable_epsilon(
+    place: Place, found: Data, fit_intercept: bool
+) -> None:
+    model = GradientDescentRegressor(
+        max_iter=N_STEPS, tol=0, fit_intercept=fit_intercept, **place
+    )
+    expected = largest_stable(found, centred=fit_intercept)
+    with pytest.raises(DivergenceError) as caught:
+        model.set_params(epsilon=100 * expected).fit(**found)
+    error = caught.value
+    assert isinstance(error, ValueError)
+    # Half of what is promised; it is known to 1e-4 where it takes Lanczos' method.
+    assert_allclose(error.max_epsilon, expected, rtol=5e-3)
+    named = re.search(
+        r"largest stable epsilon for this X is ([-+.e\d]+)\. ", str(error)
+    )
+    assert named is not None
+    limit = float(named[1])
+    assert_allclose(limit, error.max_epsilon, rtol=1e-5)
+
+    model.set_params(epsilon=0.99 * limit).fit(**found)
+    curve = model.loss_curve_.astype(np.float64)
+    assert curve[-1] < curve[0]
+    # Converging: the last half of the steps goes down, but for rounding.
+    assert curve[-1] <= curve[N_STEPS // 2] * (1 + 1e-5) + 1e-12 * curve[0]
+    with pytest.raises(DivergenceError, match="diverged"):
+        model.set_params(epsilon=1.01 * limit).fit(**found)
+
+
+def test_message(place: Place) -> None:
+    model = GradientDescentRegressor(epsilon=50.0, **place)
+    expected = (
+        r"diverged: with epsilon=50\.0 .*largest stable epsilon for this X is "
+        r"0\.\d+\. .*smaller epsilon.*StandardScaler.*epsilon='auto'"
+    )
+    with pytest.raises(DivergenceError, match=expected):
+        model.fit(**data())
+
+
+def test_pickle() -> None:
+    with pytest.raises(DivergenceError) as caught:
+        GradientDescentRegressor(epsilon=50.0).fit(**data())
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert type(copy) is DivergenceError
+    assert copy.max_epsilon == caught.value.max_epsilon
+    assert str(copy) == str(caught.value)
+
+
+def test_constant_columns_do_not_diverge(place: Place) -> None:
+    # No step is too long where there is nothing to descend.
+    model = GradientDescentRegressor(epsilon=1e6, **place)
+    model.fit(np.ones((60, 4)), data()["y"])
+    assert_allclose(model.coef_, 0.0)
+    assert_allclose(model.intercept_, data()["y"].mean(), rtol=1e-12)
+
+
+# The first does not get there in so few steps, the other asks for what no float has.
+UNREACHED = [
+    {"epsilon": 1e-3, "max_iter": 5, "tol": 1e-6},
+    {"epsilon": "auto", "max_iter": 1, "tol": 1e-100},
+]
+
+
+@pytest.mark.parametrize("parameters", UNREACHED, ids=["textbook", "auto"])
+def test_convergence_warning(place: Place, parameters: dict[str, Any]) -> None:
+    model = GradientDescentRegressor(**parameters, **place)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(**data())
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    reached = re.search(r"reached a tolerance of ([-+.e\d]+)", message)
+    asked = re.search(r"tol=([-+.e\d]+) was asked", message)
+    assert reached is not None
+    assert asked is not None
+    assert float(asked[1]) == parameters["tol"]
+    assert float(reached[1]) > parameters["tol"]
+    assert "Increase max_iter or tol" in message
+    # The line that is blamed is the user's.
+    assert caught[0].filename == __file__
+    assert model.n_iter_ == parameters["max_iter"]
+
+
+@pytest.mark.parametrize("epsilon", ["auto", 0.1])
+def test_no_warning_where_it_converged(place: Place, epsilon: Any) -> None:
+    model = GradientDescentRegressor(epsilon=epsilon, **place).fit(**data())
+    assert model.n_iter_ < model.max_iter
+
+
+@pytest.mark.parametrize("max_iter", [1, 7, 128, 300])
+@pytest.mark.parametrize("epsilon", ["auto", 0.1])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_zero_tol_takes_every_step(
+    place: Place, epsilon: Any, max_iter: int, dtype: Any
+) -> None:
+    model = GradientDescentRegressor(epsilon=epsilon, max_iter=max_iter, tol=0, **place)
+    model.fit(
+        *(array.astype(dtype) for array in data().values())
+    )  # warnings are errors
+    assert model.n_iter_ == max_iter
+    assert model.loss_curve_.shape == (max_iter + 1,)
+    assert np.isfinite(model.loss_curve_).all()
