@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 21
 _FIRST_ROWS = 256
 # Offsets below this many standard deviations cost two digits at the most.
 _BENIGN_OFFSET = 10.0
@@ -197,19 +197,19 @@ def _measure(design: HostDesign, target: np.ndarray) -> tuple[Moments, np.ndarra
     """Moments of X less the shift, and the mean of it: one pass."""
     n_features = design.X.shape[1]
     gram = np.zeros((n_features, n_features))
-    sums = np.zeros((n_features, 1 + target.shape[1]))
+    cross = np.zeros((n_features, target.shape[1]))
+    mean = np.zeros(n_features)
     for rows, block in design.blocks():
-        # Means and cross products in one reading of the block: [1, y].
-        columns = np.empty((len(block), sums.shape[1]), dtype=design.dtype)
-        columns[:, 0], columns[:, 1:] = 1.0, target[rows]
+        y, roots = target[rows], np.ones(len(block), dtype=design.dtype)
         if design.weights is not None:
-            roots = np.sqrt(design.weights[rows])[:, None]
-            block, columns = block * roots, columns * roots
+            roots = np.sqrt(design.weights[rows])
+            block, y = block * roots[:, None], y * roots[:, None]
         gram += block.T @ block
-        sums += block.T @ columns
+        cross += block.T @ y
+        mean += roots @ block
     unit = 1.0 if design.weights is not None else 1.0 / len(design.X)
     square = weighted_mean(target**2, design.weights)
-    return Moments(gram * unit, sums[:, 1:] * unit, square), sums[:, 0] * unit
+    return Moments(gram * unit, cross * unit, square), mean * unit
 
 
 def _stacked_triangle(triangle: np.ndarray, block: np.ndarray) -> np.ndarray:

@@ -17,15 +17,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_adreg._least_squares import LeastSquares, prepare
 from sklearn_adreg._report import progress, unconverged
-from sklearn_adreg._solve import (
-    LeastSquares,
-    Report,
-    Solution,
-    descend_textbook,
-    descend_whitened,
-    prepare,
-)
+from sklearn_adreg._solve import Report, Solution, descend_textbook, descend_whitened
 from sklearn_adreg._validation import checked_start, checked_target, checked_weights
 from sklearn_adreg.backends import BACKENDS, Backend, get_backend
 from sklearn_adreg.losses import LOSSES
@@ -238,6 +232,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             dtype=[np.float64, np.float32],
             multi_output=True,
             y_numeric=True,
+            ensure_all_finite=False,  # seen from the moments, without a pass over X
         )
         if isinstance(self.epsilon, bool | np.bool_):
             raise ValueError(

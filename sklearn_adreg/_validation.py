@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
 
@@ -81,11 +82,14 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
 def check_range(
     name: str, values: np.ndarray, weights: np.ndarray | None, squares: np.ndarray
 ) -> None:
-    """Refuse columns whose squares overflow, or vanish though the values do not.
+    """Refuse values that are not finite, and squares that overflow or vanish.
 
-    `squares` holds the mean squares of the columns of `values`, which are X or y.
+    `squares` holds the mean squares of the columns of `values`, which are X or y: what
+    is not finite shows there, without another reading of X.
     """
     info = np.finfo(values.dtype)
+    if not np.isfinite(squares).all():
+        assert_all_finite(values, input_name=name)
     rows = slice(None) if weights is None else weights > 0
     if not (squares <= info.max).all():
         problem = "overflow"
