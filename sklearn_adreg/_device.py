@@ -50,6 +50,11 @@ class DeviceDesign:
         """Float type of the data."""
         return np.dtype(self.rows.X.dtype)
 
+    @property
+    def row_weights(self) -> np.ndarray:
+        """Weights of all rows; they sum to one."""
+        return np.asarray(self.rows.weights)
+
     def dot(self, coef: np.ndarray) -> np.ndarray:
         """Centred X times `coef`: (n_features, k) to (n_samples, k)."""
         return self._evaluate(_dot, self.rows.X, coef)

@@ -109,16 +109,46 @@ class Whitening(NamedTuple):
     start: np.ndarray | None = None
 
 
-def feature_metric(design: Design, gram: np.ndarray) -> Whitening | None:
-    """Whiten the columns, from second moments that can be trusted, or None."""
+def feature_metric(
+    design: Design, gram: np.ndarray, *, centred: bool
+) -> Whitening | None:
+    """Whiten the columns, from second moments that can be trusted, or None.
+
+    Moments cannot tell a small singular value from rounding. The directions in which
+    they see none are looked at in the data: either they are null, or it takes a
+    factorisation of X.
+    """
     scale = _positive(np.sqrt(np.diag(gram)))
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
     eps = float(np.finfo(design.dtype).eps)
-    if not values[0] > eps ** (2 / 3) * values[-1]:
-        return None
-    factor = vectors / np.sqrt(values) / scale[:, None]
-    metric = FeatureMetric(factor.astype(design.dtype), np.zeros_like(factor[:, :0]))
-    return Whitening(metric, float(np.sqrt(values[-1] / values[0])))
+    kept = values > eps ** (2 / 3) * values[-1]
+    factor = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    null = np.zeros((len(scale), 0))
+    if not kept.all():
+        null = vectors[:, ~kept] / scale[:, None]
+        null, spread = _refined_null(design, factor, null, centred=centred)
+        if spread > _rank_cut(design) * np.sqrt(values[-1]):
+            return None
+        null = _null_space(null * scale[:, None], scale, eps)
+    metric = FeatureMetric(factor.astype(design.dtype), null.astype(design.dtype))
+    condition = np.sqrt(values[-1] / values[kept][0]) if kept.any() else 1.0
+    return Whitening(metric, float(condition))
+
+
+def _refined_null(
+    design: Design, factor: np.ndarray, null: np.ndarray, *, centred: bool
+) -> tuple[np.ndarray, float]:
+    """Descend to the null space of X; and the singular value that is left there."""
+    weights = design.row_weights[:, None]
+
+    def image_of(null: np.ndarray) -> np.ndarray:
+        image = design.dot(null.astype(design.dtype))
+        return image - (weights * image).sum(axis=0) if centred else image
+
+    slope = design.transposed_dot((weights * image_of(null)).astype(design.dtype))
+    null = null - factor @ (factor.T @ slope)
+    image = image_of(null) * np.sqrt(weights)
+    return null, float(np.linalg.norm(image.T @ image, 2) ** 0.5)
 
 
 def factored_metric(

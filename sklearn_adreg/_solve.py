@@ -166,9 +166,9 @@ def _choose_metric(data: LeastSquares) -> Whitening:
     n_samples, n_features = data.design.shape
     if data.moments is not None:
         gram = np.asarray(data.moments.gram, dtype=np.float64)
-        return feature_metric(data.design, gram) or factored_metric(
-            data.design, gram, data.target, centred=data.centred
-        )
+        return feature_metric(
+            data.design, gram, centred=data.centred
+        ) or factored_metric(data.design, gram, data.target, centred=data.centred)
     if n_samples < n_features and n_samples <= MAX_WHITENED:
         return sample_metric(data.design, data.row_weights, centred=data.centred)
     return diagonal_metric(data.design)
