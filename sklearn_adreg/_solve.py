@@ -20,9 +20,7 @@ from sklearn_adreg._descent import (
     whitened_proceeds,
     whitened_start,
 )
-from sklearn_adreg._design import (
-    Moments,
-)
+from sklearn_adreg._design import Moments
 from sklearn_adreg._least_squares import CURVATURE, LeastSquares
 from sklearn_adreg._metric import (
     MAX_WHITENED,

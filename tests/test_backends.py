@@ -11,6 +11,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,6 +20,7 @@ from sklearn.base import clone
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg import backends as backends_module
 from sklearn_adreg.backends import AutogradBackend, Backend, get_backend
+from sklearn_adreg.backends._xla import exact
 
 DTYPES = [np.float64, np.float32]
 # A few dozen roundings of numbers of order one.
@@ -252,3 +254,11 @@ def test_instance_and_name_fit_alike(backend: Backend) -> None:
     by_name = GradientDescentRegressor(backend=backend.name).fit(X, y)
     assert by_instance.backend == backend
     assert_array_equal(by_instance.coef_, by_name.coef_)
+
+
+def test_float32_products_are_asked_for_in_full_precision() -> None:
+    matrix = np.eye(3, dtype=np.float32)
+    with exact(matrix):
+        program = str(jax.make_jaxpr(lambda a: a @ a)(matrix))
+    assert "HIGHEST" in program
+    assert "f64" not in program
