@@ -51,15 +51,35 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "min_reported_time": 1,
     "remove_config_comments": True,
+    "write_computation_times": False,  # its table comes from another server
 }
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+toc_object_entries_show_parents = "hide"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-adreg"
+html_favicon = "images/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
+# Pages that stand alone have no section to navigate in; code needs the width.
+html_sidebars = {
+    page: []
+    for page in (
+        "auto_examples/plot_*",
+        "getting_started",
+        "the_note_alive",
+        "write_a_backend",
+        "contributing",
+        "changelog",
+    )
+}
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
+    "navbar_persistent": ["search-button"],
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,

@@ -92,7 +92,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int
         Steps taken.
 
-    loss_curve_ : ndarray of shape (n_iter_ + 1,)
+    loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over targets.
 
     epsilon_ : float

@@ -1,0 +1,227 @@
+"""The built site: self-contained, and read in headless Chromium where there is one.
+
+All pages are opened one after the other in a frame of the width of a phone. What the
+frame shows is measured by a script in the page around it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from html import escape, unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import unquote
+
+import pytest
+
+SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
+BROWSERS = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
+PHONE_WIDTH = 390
+PARTS = "h1, h2, h3, p, dt, li, img, svg, table"
+
+pytestmark = pytest.mark.skipif(
+    not (SITE / "index.html").exists(),
+    reason="no site in docs/_build/html: `make docs` builds it",
+)
+
+VISITOR = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<iframe width="%(width)d" height="844"></iframe><pre></pre><script>
+const frame = document.querySelector("iframe");
+function isCutOff(element) {
+  const box = element.getBoundingClientRect();
+  const right = box.left + Math.max(box.width, element.scrollWidth);
+  if (right <= %(width)d + 1) return false;
+  for (let at = element; at && at.tagName !== "ARTICLE"; at = at.parentElement)
+    if (/auto|scroll/.test(getComputedStyle(at).overflowX)) return false;
+  return true;
+}
+async function visit(page) {
+  await new Promise(done => { frame.onload = done; frame.src = page; });
+  const inside = frame.contentDocument;
+  await frame.contentWindow.MathJax?.startup?.promise;
+  const images = [...inside.images];
+  for (const image of images) image.loading = "eager";
+  await Promise.allSettled(images.map(image => image.decode()));
+  const count = selector => inside.querySelectorAll(selector).length;
+  return {
+    images: images.length,
+    broken: images.filter(image => !image.naturalWidth).map(image => image.src),
+    equations: count("span.math, div.math"),
+    typeset: count(".math mjx-container"),
+    refused: count("mjx-merror, [data-mjx-error]"),
+    cut: [...inside.querySelectorAll("article :is(%(parts)s)")]
+      .filter(isCutOff).map(element => `${element.tagName} ${element.textContent}`),
+    elsewhere: frame.contentWindow.performance.getEntriesByType("resource")
+      .map(entry => entry.name).filter(url => !url.startsWith(location.origin + "/")),
+  };
+}
+(async () => {
+  const seen = {};
+  for (const page of %(pages)s) seen[page] = await visit(page);
+  document.querySelector("pre").textContent = JSON.stringify(seen);
+})();
+</script>"""
+
+
+class Visit(NamedTuple):
+    """What the browser saw on each page, its console, and what it asked for in vain."""
+
+    pages: dict[str, dict[str, Any]]
+    console: list[str]
+    missing: list[str]
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serve the site, and the page that visits all of its pages."""
+
+    missing: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        if self.path != "/visit":
+            return super().do_GET()
+        fields = {"width": PHONE_WIDTH, "parts": PARTS, "pages": json.dumps(pages())}
+        body = (VISITOR % fields).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        return None
+
+    def send_error(self, *args: Any, **kwargs: Any) -> None:
+        """Note what is not there."""
+        self.missing.append(self.path)
+        super().send_error(*args, **kwargs)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+def pages() -> list[str]:
+    """Pages that readers come to, by their address."""
+    found = (page.relative_to(SITE).as_posix() for page in SITE.rglob("*.html"))
+    return sorted(page for page in found if not page.startswith("_"))
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    handler = partial(Handler, directory=str(SITE))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def visit(address: str, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # offline
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        "--virtual-time-budget=300000",  # stands still while anything is loading
+        "--enable-logging=stderr",
+        "--dump-dom",
+    ]
+    done = subprocess.run(
+        [browser, *options, f"{address}/visit"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=300,
+        check=True,
+    )
+    result = re.search("<pre>(.+)</pre>", done.stdout, re.DOTALL)
+    console = [
+        line
+        for line in done.stderr.splitlines()
+        # Chromium logs remarks as it logs errors. Those marked PST are the theme's.
+        if ":CONSOLE" in line and '"[PST]: ' not in line
+    ]
+    assert result, f"the visit did not end: {console}"
+    return Visit(json.loads(unescape(result[1])), console, Handler.missing)
+
+
+def test_console_is_silent(visit: Visit) -> None:
+    assert visit.console == []
+
+
+def test_images_load(visit: Visit) -> None:
+    assert {page: seen["broken"] for page, seen in visit.pages.items()} == {
+        page: [] for page in pages()
+    }
+    gallery = visit.pages["auto_examples/index.html"]
+    examples = SITE.glob("auto_examples/plot_*.html")
+    assert gallery["images"] >= len(list(examples)) > 0
+
+
+def test_equations_render(visit: Visit) -> None:
+    for page, seen in visit.pages.items():
+        assert seen["typeset"] == seen["equations"], page
+        assert seen["refused"] == 0, page
+    assert visit.pages["user_guide/how_it_works.html"]["typeset"] > 10
+
+
+def test_pages_fit_a_phone(visit: Visit) -> None:
+    for page, seen in visit.pages.items():
+        assert seen["cut"] == [], page
+
+
+def test_nothing_is_missing(visit: Visit) -> None:
+    assert visit.missing == []
+    for page, seen in visit.pages.items():
+        assert seen["elsewhere"] == [], page
+
+
+# What a browser fetches by itself, unlike the target of a link that a reader follows.
+LOADED = re.compile(
+    r"""<(?:script|img|iframe|source|embed)\b[^>]*?\ssrc\s*=\s*["']([^"']+)"""
+    r"""|<link\b(?=[^>]*rel=["'](?:stylesheet|icon|preload|modulepreload|preconnect))"""
+    r"""[^>]*?\shref\s*=\s*["']([^"']+)"""
+)
+IN_STYLE = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""")
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    for page in SITE.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        found = [unescape(a or b) for a, b in LOADED.findall(text)]
+        assert found, page
+        for url in found:
+            assert not re.match(r"(https?:)?//", url), f"{page} loads {url}"
+    for style in SITE.rglob("*.css"):
+        assert not IN_STYLE.findall(style.read_text(encoding="utf-8")), style
+
+
+def test_internal_links_hold() -> None:
+    for name in pages():
+        page = SITE / name
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r"""<a\b[^>]*?\shref=["']([^"'#?]+)""", text):
+            if not re.match(r"[a-z]+:", link):
+                target = page.parent / unquote(unescape(link))
+                assert target.exists(), f"{name} links to {link}"
+
+
+def test_examples_download_as_notebooks() -> None:
+    for page in SITE.glob("auto_examples/plot_*.html"):
+        notebook = escape(f"{page.stem}.ipynb")
+        assert notebook in page.read_text(encoding="utf-8")
+        assert list(SITE.glob(f"_downloads/*/{notebook}"))
