@@ -1,7 +1,8 @@
 """Linear models with any differentiable loss, fitted by gradient descent."""
 
+from sklearn_adreg._display import DerivativesDisplay, OdeDisplay
 from sklearn_adreg._regressor import GradientDescentRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["GradientDescentRegressor"]
+__all__ = ["DerivativesDisplay", "GradientDescentRegressor", "OdeDisplay"]

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from sklearn_adreg.backends._taylor import compiled_derivatives, taylor_derivatives
 from sklearn_adreg.backends.base import Backend
 
 __all__ = ["JaxBackend"]
@@ -105,6 +106,15 @@ class JaxBackend(Backend):
                 if int(n_steps) < _STEPS_PER_CALL or n_iter >= max_iter:
                     break
         return jax.tree.map(np.asarray, state), np.concatenate(chunks)
+
+    def derivatives(
+        self, func: Callable[[Any], Any], x: Any, order: int
+    ) -> Sequence[Any]:
+        """See `Backend.derivatives`; Taylor mode, compiled for a function and order."""
+        if isinstance(x, jax.core.Tracer):
+            return taylor_derivatives(func, order, x)
+        with _exact(x):
+            return [*map(np.asarray, compiled_derivatives(func, order)(x))]
 
     def devices(self) -> list[str]:
         """See `Backend.devices`; JAX's default platform first, then the CPU."""
