@@ -33,6 +33,8 @@ def _axes(ax: Axes | None) -> Axes:
     try:
         import matplotlib.pyplot as plt
     except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "matplotlib":
+            raise
         raise ImportError(
             "A display needs Matplotlib, which is not installed. Install it with "
             "`pip install 'sklearn-adreg[plot]'`."

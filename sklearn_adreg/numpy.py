@@ -116,7 +116,7 @@ def _by_position(
         return args, kwargs
     try:
         bound = inspect.signature(getattr(_np, name)).bind(*args, **kwargs)
-    except ValueError:  # there is no signature to go by
+    except (TypeError, ValueError):  # NumPy's error, or no signature to go by
         raise TypeError(
             f"autograd differentiates numpy.{name} by arguments that are passed by "
             f"position. Got {', '.join(kwargs)} by keyword instead."

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from sklearn_adreg.backends._elementwise import MissingRuleError
+
 __all__ = ["Backend", "iterate_in_python"]
 
 State = TypeVar("State")
@@ -155,7 +157,8 @@ class Backend(ABC):
         sequence of order + 1 arrays of the shape of x
             The function, and its derivatives of order 1, 2, ...
         """
-        raise NotImplementedError(
+        del func, x, order  # there is nothing that could use them
+        raise MissingRuleError(
             f"backend={self.name!r} has no derivatives of higher order: its class "
             "does not override Backend.derivatives. Use backend='autograd' or 'jax'."
         )
