@@ -42,6 +42,11 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
+def _add_legend(ax: Axes) -> None:
+    """Put the legend beside the axes: inside, it would cover some line."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
 def _checked_line(x: Any) -> np.ndarray:
     """Points along the horizontal axis."""
     x = np.asarray(x)
@@ -171,8 +176,7 @@ class DerivativesDisplay:
         self.ax_.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         self.ax_.set_xlabel("$x$")
         self.ax_.margins(x=0)
-        # Beside the axes: inside, it would cover some line of seven.
-        self.ax_.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        _add_legend(self.ax_)
         return self
 
 
@@ -332,5 +336,5 @@ class OdeDisplay:
         self.ax_.set_title(f"largest difference: {self.max_residual_:.1e}")
         self.ax_.set_xlabel("$x$")
         self.ax_.margins(x=0)
-        self.ax_.legend()
+        _add_legend(self.ax_)
         return self

@@ -118,9 +118,9 @@ def derivatives(
 
     Returns
     -------
-    ndarray of shape (order + 1, *x.shape)
-        :math:`f(x), f'(x), \dots, f^{(n)}(x)`, in float32 for float32 and in float64
-        otherwise.
+    ndarray of shape (order + 1, ...)
+        :math:`f(x), f'(x), \dots, f^{(n)}(x)`, each of the shape of `x`; in float32 for
+        float32 and in float64 otherwise.
 
     Raises
     ------

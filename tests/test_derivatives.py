@@ -1,4 +1,4 @@
-"""Derivatives against mpmath, in 40 digits, and what is refused.
+"""Derivatives against mpmath, in 60 digits, and what is refused.
 
 Errors are relative to the largest absolute value of a derivative on the interval.
 """
@@ -75,7 +75,7 @@ NOT_BY_JET: dict[str, tuple[Any, Any]] = {
 
 
 def reference(func: Any, x: np.ndarray, order: int) -> np.ndarray:
-    """Derivatives by Taylor's formula, from 40 digits of mpmath."""
+    """Derivatives by Taylor's formula, from 60 digits of mpmath."""
     with mpmath.workdps(60):
         columns = [
             [

@@ -171,6 +171,10 @@ def test_errors_of_the_arguments_pass() -> None:
         autograd.elementwise_grad(lambda x: adnp.reshape(x, (2,)))(X)
     with pytest.raises(TypeError):
         adnp.exp()
+    with pytest.raises(TypeError, match="integer"):
+        autograd.elementwise_grad(lambda x: adnp.reshape(x, 1.5))(X)
+    with pytest.raises(TypeError, match=r"autograd .*by position\. Got x by keyword"):
+        autograd.elementwise_grad(lambda x: adnp.exp(x=x))(X)
 
 
 def test_jax_is_not_imported(run_python: Callable[..., str]) -> None:
