@@ -1,6 +1,7 @@
 """Linear models with any differentiable loss, fitted by gradient descent."""
 
-from sklearn_adreg._display import DerivativesDisplay, OdeDisplay
+from sklearn_adreg._display import DerivativesDisplay
+from sklearn_adreg._display_ode import OdeDisplay
 from sklearn_adreg._regressor import GradientDescentRegressor
 
 __version__ = "0.1.0"
