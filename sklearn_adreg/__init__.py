@@ -1,7 +1,9 @@
 """Linear models with any differentiable loss, fitted by gradient descent."""
 
+from sklearn_adreg._display import DerivativesDisplay
+from sklearn_adreg._display_ode import OdeDisplay
 from sklearn_adreg._regressor import GradientDescentRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["GradientDescentRegressor"]
+__all__ = ["DerivativesDisplay", "GradientDescentRegressor", "OdeDisplay"]

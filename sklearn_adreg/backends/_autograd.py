@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import autograd.numpy
 import numpy as np
 from autograd.core import make_vjp
 
+from sklearn_adreg.backends._nested import nested_derivatives
 from sklearn_adreg.backends.base import Backend, iterate_in_python
 
 __all__ = ["AutogradBackend"]
@@ -82,3 +83,9 @@ class AutogradBackend(Backend):
     ) -> tuple[Any, np.ndarray]:
         """See `Backend.iterate`; a Python loop."""
         return iterate_in_python(step, proceed, problem, state, max_iter, report)
+
+    def derivatives(
+        self, func: Callable[[Any], Any], x: Any, order: int
+    ) -> Sequence[Any]:
+        """See `Backend.derivatives`; the cost is exponential in the order."""
+        return nested_derivatives(func, x, order)

@@ -103,6 +103,16 @@ class JaxBackend(Backend):
                     break
         return xla.jax.tree.map(np.asarray, state), np.concatenate(chunks)
 
+    def derivatives(
+        self, func: Callable[[Any], Any], x: Any, order: int
+    ) -> Sequence[Any]:
+        """See `Backend.derivatives`; Taylor mode, compiled for a function and order."""
+        xla, taylor = _xla(), _import("_taylor")
+        if isinstance(x, xla.jax.core.Tracer):
+            return taylor.taylor_derivatives(func, order, x)
+        with xla.exact(x):
+            return [*map(np.asarray, taylor.compiled_derivatives(func, order)(x))]
+
     def devices(self) -> list[str]:
         """See `Backend.devices`; JAX's default platform first, then the CPU."""
         return list(_xla().devices())
@@ -124,9 +134,14 @@ class JaxBackend(Backend):
 
 
 def _xla() -> Any:
-    """Import JAX, and what it compiles."""
+    """Import JAX, and what it compiles for the estimators."""
+    return _import("_xla")
+
+
+def _import(name: str) -> Any:
+    """Import a neighbouring module that stands on JAX."""
     try:
-        return importlib.import_module("sklearn_adreg.backends._xla")
+        return importlib.import_module(f"sklearn_adreg.backends.{name}")
     except ModuleNotFoundError as error:
         if error.name not in {"jax", "jaxlib"}:
             raise

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from sklearn_adreg.backends._elementwise import MissingRuleError
+
 __all__ = ["Backend", "iterate_in_python"]
 
 State = TypeVar("State")
@@ -131,6 +133,35 @@ class Backend(ABC):
         values : ndarray of shape (n_iter,)
             ``state.value`` after each step.
         """
+
+    def derivatives(
+        self, func: Callable[[Any], Any], x: Any, order: int
+    ) -> Sequence[Any]:
+        """Value and derivatives of an elementwise function, for `derivatives`.
+
+        A backend need not have them; the estimators do not ask.
+
+        Parameters
+        ----------
+        func : callable
+            ``func(x)``, of the shape of `x`.
+
+        x : ndarray or array that the backend traces
+            Where to differentiate.
+
+        order : int
+            The highest order.
+
+        Returns
+        -------
+        sequence of order + 1 arrays of the shape of x
+            The function, and its derivatives of order 1, 2, ...
+        """
+        del func, x, order  # there is nothing that could use them
+        raise MissingRuleError(
+            f"backend={self.name!r} has no derivatives of higher order: its class "
+            "does not override Backend.derivatives. Use backend='autograd' or 'jax'."
+        )
 
     def devices(self) -> Sequence[str]:
         """Names of the devices that `place` accepts on this machine.
