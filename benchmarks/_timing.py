@@ -11,16 +11,28 @@ from typing import Any
 def best(function: Callable[[], Any], repeat: int = 5) -> float:
     """Seconds of the fastest of several calls, after one that is not counted."""
     function()
-    times = []
     gc.disable()
     try:
-        for _ in range(repeat):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
+        return min(timed(function) for _ in range(repeat))
     finally:
         gc.enable()
-    return min(times)
+
+
+def interleaved(
+    functions: dict[str, Callable[[], Any]], repeat: int = 7
+) -> dict[str, float]:
+    """Seconds of the fastest call of each, in turns: all see the same machine."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for name in [name for _ in range(repeat) for name in functions]:
+        times[name].append(timed(functions[name]))
+    return {name: min(seconds) for name, seconds in times.items()}
+
+
+def timed(function: Callable[[], Any]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def report(what: str, measured: str, target: str) -> None:

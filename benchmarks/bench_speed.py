@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
-from _timing import best, report
+from _timing import best, interleaved, report, timed
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 
@@ -56,40 +53,38 @@ def small() -> None:
 def large() -> None:
     """Time tall data, default parameters: bound by reading X and by X^T X."""
     X, y = linear_data(500_000, 100)
-    shapes = {"C": X, "Fortran": np.asfortranarray(X)}
-    floor = best(lambda: (X.mean(axis=0), X.T @ X))
-    ours = {}
-    for backend in BACKENDS:
-        for order, data in shapes.items():
-            model = GradientDescentRegressor(backend=backend)
-            ours[backend, order] = best(lambda m=model, data=data: m.fit(data, y))
-    floor = min(floor, best(lambda: (X.mean(axis=0), X.T @ X)))
-    for backend in BACKENDS:
-        mine = ours[backend, "C"]
-        name = f"500,000 x 100, {backend}"
-        report(f"{name} / (X.mean(0) and X.T @ X)", f"{mine / floor:.2f}", "<= 1.6")
-        fortran = ours[backend, "Fortran"] / mine
-        report(f"{name}, Fortran order / C order", f"{fortran:.2f}", "<= 1.3")
-    mine = ours["autograd", "C"]
+    F = np.asfortranarray(X)
+    models = {name: GradientDescentRegressor(backend=name) for name in BACKENDS}
     ridge = Ridge(solver="cholesky", alpha=0)
-    cold = time_cold(lambda: ridge.fit(X, y))
-    warm = best(lambda: ridge.fit(X, y), 2)
-    report("500,000 x 100, Ridge(cholesky) / ours", f"{warm / mine:.1f}", ">= 5")
-    report("  the same, its first fit", f"{cold / mine:.1f}", "")
-    theirs = time_cold(lambda: LinearRegression().fit(X, y))
+    first = timed(lambda: ridge.fit(X, y))
+    seconds = interleaved(
+        {
+            "floor": lambda: (X.mean(axis=0), X.T @ X),
+            "autograd": lambda: models["autograd"].fit(X, y),
+            "jax": lambda: models["jax"].fit(X, y),
+            "autograd, F": lambda: models["autograd"].fit(F, y),
+            "jax, F": lambda: models["jax"].fit(F, y),
+            "ridge": lambda: ridge.fit(X, y),
+        }
+    )
+    for backend in BACKENDS:
+        mine = seconds[backend]
+        name = f"500,000 x 100, {backend}"
+        ratio = mine / seconds["floor"]
+        report(f"{name} / (X.mean(0) and X.T @ X)", f"{ratio:.2f}", "<= 1.6")
+        ratio = seconds[f"{backend}, F"] / mine
+        report(f"{name}, Fortran order / C order", f"{ratio:.2f}", "<= 1.3")
+    mine = seconds["autograd"]
+    ratio = seconds["ridge"] / mine
+    report("500,000 x 100, Ridge(cholesky) / ours", f"{ratio:.1f}", ">= 5")
+    report("  the same, Ridge's first fit", f"{first / mine:.1f}", "")
+    theirs = timed(lambda: LinearRegression().fit(X, y))
     report("500,000 x 100, LinearRegression / ours", f"{theirs / mine:.1f}", ">= 8")
     tracemalloc.start()
     GradientDescentRegressor().fit(X, y)
     peak = tracemalloc.get_traced_memory()[1] / X.nbytes
     tracemalloc.stop()
     report("500,000 x 100, peak memory / X", f"{100 * peak:.1f} %", "<= 5 %")
-
-
-def time_cold(function: Callable[[], Any]) -> float:
-    """Time one call, as a user's first."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def grid_search() -> None:
@@ -103,18 +98,27 @@ def grid_search() -> None:
     report("10 epsilons x 5 folds, 1003 x 20: compilations", str(compiled), "<= 3")
 
 
+IMPORT = """
+import sys, time
+import sklearn.linear_model
+start = time.perf_counter()
+import sklearn_adreg
+print(time.perf_counter() - start, "jax" in sys.modules, "matplotlib" in sys.modules)
+"""
+
+
 def import_time() -> None:
-    """Time imports beyond scikit-learn's, in fresh interpreters."""
-    seconds = {}
-    for code in ("import sklearn.linear_model", "import sklearn_adreg"):
-        command = [sys.executable, "-c", code]
-        seconds[code] = best(lambda command=command: subprocess.run(command), 10)
-    extra = seconds["import sklearn_adreg"] - seconds["import sklearn.linear_model"]
-    report("import sklearn_adreg beyond sklearn", f"{1e3 * extra:.0f} ms", "< 100 ms")
-    code = "import sklearn_adreg, sys; print('jax' in sys.modules, end=' '); "
-    code += "print('matplotlib' in sys.modules, end='')"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    report("  imports jax, matplotlib", found.stdout, "False False")
+    """Time the import beyond scikit-learn's, in fresh interpreters."""
+    command = [sys.executable, "-c", IMPORT]
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for _ in range(5)
+    ]
+    seconds, jax_imported, matplotlib_imported = min(runs).split()
+    extra = f"{1e3 * float(seconds):.0f} ms"
+    report("import sklearn_adreg beyond sklearn.linear_model", extra, "< 100 ms")
+    found = f"{jax_imported} {matplotlib_imported}"
+    report("  imports jax, matplotlib", found, "False False")
 
 
 if __name__ == "__main__":

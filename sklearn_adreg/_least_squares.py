@@ -88,8 +88,6 @@ def prepare(
     """
     mean = weighted_mean(y, weights) if centred else np.zeros(y.shape[1])
     y = (y - mean).astype(X.dtype)
-    square = weighted_mean(y**2, weights)
-    check_range("y", y, weights, square)
     n_samples, n_features = X.shape
     narrow = n_features <= min(n_samples, MAX_WHITENED, _COLUMNS_PER_PASS * n_passes)
     moments = None
@@ -101,9 +99,11 @@ def prepare(
         design, moments = tall_design(X, weights, y, centred=centred)
     else:
         design = wide_design(X, weights, centred=centred)
-    variances = (
-        design.column_variances() if moments is None else moments.gram.diagonal()
-    )
+    if moments is None:
+        variances, square = design.column_variances(), weighted_mean(y**2, weights)
+    else:
+        variances, square = moments.gram.diagonal(), moments.square
+    check_range("y", y, weights, square)
     check_range("X", X, weights, variances)
     return LeastSquares(
         backend, loss, design, weights, y, mean, square, moments, centred
