@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 23
 _FIRST_ROWS = 256
 # Offsets below this many standard deviations cost two digits at the most.
 _BENIGN_OFFSET = 10.0
