@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import pkgutil
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import mpmath
+import numpy as np
 import pytest
 
 import sklearn_adreg.backends
@@ -98,3 +101,35 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+def _reference(func: Any, x: np.ndarray, order: int) -> np.ndarray:
+    """Derivatives by Taylor's formula, from 60 digits of mpmath."""
+    with mpmath.workdps(60):
+        columns = [
+            [
+                float(coefficient * math.factorial(k))
+                for k, coefficient in enumerate(mpmath.taylor(func, float(at), order))
+            ]
+            for at in x
+        ]
+    return np.array(columns).T
+
+
+def _worst_error(found: np.ndarray, expected: np.ndarray) -> float:
+    scale = np.abs(expected).max(axis=1, keepdims=True)
+    # Derivatives that vanish everywhere, up to the rounding of the reference.
+    scale = np.where(scale > 1e-30, scale, 1.0)
+    return float((np.abs(found - expected) / scale).max())
+
+
+@pytest.fixture
+def reference() -> Callable[..., np.ndarray]:
+    """Derivatives of a function of mpmath: (function, points, order)."""
+    return _reference
+
+
+@pytest.fixture
+def worst_error() -> Callable[..., float]:
+    """Largest error, relative to the largest value of each order."""
+    return _worst_error

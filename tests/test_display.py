@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +21,7 @@ X = np.linspace(-4, 4, 50)
 
 @pytest.fixture(autouse=True)
 def plt() -> Iterator[Any]:
-    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot = importlib.import_module("matplotlib.pyplot")
     pyplot.switch_backend("agg")
     yield pyplot
     pyplot.close("all")

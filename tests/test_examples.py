@@ -35,7 +35,7 @@ def third():
 
 @pytest.fixture(scope="module")
 def demo():
-    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot = importlib.import_module("matplotlib.pyplot")
     pyplot.switch_backend("agg")
     yield load_example("plot_linear_regression")
     pyplot.close("all")

@@ -6,7 +6,6 @@ relative to the largest absolute value of a derivative on the interval.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -50,35 +49,17 @@ NOT_BY_JET: dict[str, tuple[Any, Any]] = {
 }
 
 
-def reference(func: Any, x: np.ndarray, order: int) -> np.ndarray:
-    """Derivatives by Taylor's formula, from 60 digits of mpmath."""
-    with mpmath.workdps(60):
-        columns = [
-            [
-                float(coefficient * math.factorial(k))
-                for k, coefficient in enumerate(mpmath.taylor(func, float(at), order))
-            ]
-            for at in x
-        ]
-    return np.array(columns).T
-
-
-def worst_error(found: np.ndarray, expected: np.ndarray) -> float:
-    scale = np.abs(expected).max(axis=1, keepdims=True)
-    # Derivatives that vanish everywhere, up to the rounding of the reference.
-    scale = np.where(scale > 1e-30, scale, 1.0)
-    return float((np.abs(found - expected) / scale).max())
-
-
 @pytest.mark.parametrize("name", NOT_BY_JET)
-def test_accuracy_where_jet_is_not_used(name: str) -> None:
+def test_accuracy_where_jet_is_not_used(
+    name: str, reference: Any, worst_error: Any
+) -> None:
     func, exact = NOT_BY_JET[name]
     found = derivatives(func, X, 8, backend="jax")
     assert worst_error(found, reference(exact, X, 8)) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
-def test_tails_keep_their_digits(name: str) -> None:
+def test_tails_keep_their_digits(name: str, reference: Any) -> None:
     # Relative to the derivative itself, not to its largest value.
     func = {"tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}[name]
     exact = {"tanh": mpmath.tanh, "sigmoid": NOT_BY_JET["sigmoid"][1]}[name]
