@@ -1,0 +1,241 @@
+"""Losses against 60 digits, against other libraries, and what minimises them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+from numpy.testing import assert_allclose
+from scipy import special, stats
+from sklearn import metrics
+from statsmodels.robust import norms
+
+from sklearn_adreg.backends import AutogradBackend, Backend
+from sklearn_adreg.losses import (
+    AbsoluteError,
+    AbsolutePercentageError,
+    Cauchy,
+    EpsilonInsensitive,
+    Expectile,
+    GammaDeviance,
+    Huber,
+    Linex,
+    LogCosh,
+    Pinball,
+    PoissonDeviance,
+    PseudoHuber,
+    SquaredError,
+    Tukey,
+    TweedieDeviance,
+)
+
+D, C = mpf(1.5), mpf(4.5)
+
+# Value and derivative by the error r = prediction - target.
+OF_THE_ERROR: dict[Any, Any] = {
+    SquaredError(): (lambda r: r**2, lambda r: 2 * r),
+    AbsoluteError(): (abs, mp.sign),
+    LogCosh(): (lambda r: mp.log(mp.cosh(r)), mp.tanh),
+    Huber(1.5): (
+        lambda r: r**2 / 2 if abs(r) <= D else D * abs(r) - D**2 / 2,
+        lambda r: r if abs(r) <= D else D * mp.sign(r),
+    ),
+    PseudoHuber(1.5): (
+        lambda r: D**2 * (mp.sqrt(1 + (r / D) ** 2) - 1),
+        lambda r: r / mp.sqrt(1 + (r / D) ** 2),
+    ),
+    Pinball(0.75): (
+        lambda r: -3 * r / 4 if r < 0 else r / 4,
+        lambda r: mpf(-0.75) if r < 0 else mpf(0.25),
+    ),
+    Expectile(0.75): (
+        lambda r: 3 * r**2 / 4 if r < 0 else r**2 / 4,
+        lambda r: 3 * r / 2 if r < 0 else r / 2,
+    ),
+    EpsilonInsensitive(0.5): (
+        lambda r: max(abs(r) - mpf(0.5), 0),
+        lambda r: mp.sign(r) if abs(r) > 0.5 else 0,
+    ),
+    Cauchy(1.5): (
+        lambda r: D**2 / 2 * mp.log(1 + (r / D) ** 2),
+        lambda r: r / (1 + (r / D) ** 2),
+    ),
+    Tukey(4.5): (
+        lambda r: C**2 / 6 * (1 - max(1 - (r / C) ** 2, 0) ** 3),
+        lambda r: r * max(1 - (r / C) ** 2, 0) ** 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", OF_THE_ERROR, ids=repr)
+def test_digits_at_every_size_of_error(loss: Any, backend: Backend) -> None:
+    sizes = [1e-150, 1e-30, 1e-9, 1e-4, 0.03, 0.3, 1.0, 4.0, 15.0, 25.0, 1e9, 1e150]
+    errors = np.array([*sizes, *(-size for size in sizes)])
+    found = backend.value_and_derivative(loss)(np.zeros(len(errors)), errors)
+    with mpmath.workdps(700):  # log(cosh(1e-150)) takes 300 to see
+        exact = [
+            [float(function(mpf(error))) for error in errors]
+            for function in OF_THE_ERROR[loss]
+        ]
+    assert_allclose(found, exact, rtol=1e-14)
+
+
+def test_log_cosh_in_float32(backend: Backend) -> None:
+    errors = np.geomspace(1e-6, 1e6, 50, dtype=np.float32)
+    found = backend.value_and_derivative(LogCosh())(np.zeros_like(errors), errors)
+    with mpmath.workdps(60):
+        values = [float(mp.log(mp.cosh(mpf(float(error))))) for error in errors]
+    assert_allclose(found[0], values, rtol=1e-6)
+    assert_allclose(found[1], np.tanh(errors.astype(float)), rtol=1e-6)
+
+
+def _deviance(power: float, y: Any, mean: Any) -> Any:
+    """Twice the integral of (u - y) / u^power from y to the mean, by its terms."""
+    p = mpf(power)
+    if p == 1:
+        return 2 * (y * mp.log(y / mean) - y + mean) if y else 2 * mean
+    if p == 2:
+        return 2 * (mp.log(mean / y) + y / mean - 1)
+    terms = y ** (2 - p) / ((1 - p) * (2 - p)) - y * mean ** (1 - p) / (1 - p)
+    return 2 * (terms + mean ** (2 - p) / (2 - p))
+
+
+DEVIANCES: dict[Any, float] = {
+    PoissonDeviance(): 1.0,
+    GammaDeviance(): 2.0,
+    # At the powers next to 1 and 2, the terms of the formula are up to 1e9 as large
+    # as their sum.
+    **{TweedieDeviance(p): p for p in (0, 1, 1 + 1e-9, 1.5, 2 - 1e-9, 2, 2 + 1e-9, 3)},
+}
+
+
+@pytest.mark.parametrize("loss", DEVIANCES, ids=repr)
+def test_digits_of_deviances(loss: Any, backend: Backend) -> None:
+    power = DEVIANCES[loss]
+    targets = [1e-3, 0.7, 1.75, 40.0] + [0.0] * (power < 2)
+    means = [1e-12, 1e-3, 0.5, 1.75 * (1 + 1e-6), 3.0, 1e5]
+    y, mean = (grid.ravel() for grid in np.meshgrid(targets, means))
+    found = backend.value_and_derivative(loss)(y, mean)
+    with mpmath.workdps(60):
+        exact = [
+            float(_deviance(power, mpf(of), mpf(at)))
+            for of, at in zip(y, mean, strict=True)
+        ]
+    # The slope is taken by the linear predictor, the logarithm of the mean. Both are
+    # as exact as the terms that they are made of.
+    slopes = 2 * (mean - y) * mean ** (1 - power)
+    size = (y + mean) * mean ** (1 - power) + exact
+    assert (np.abs(found[0] - exact) <= 4e-15 * size).all()
+    assert (np.abs(found[1] * mean - slopes) <= 4e-15 * size).all()
+
+
+def test_digits_of_linex(backend: Backend) -> None:
+    errors = np.array([-300.0, -20.0, -1.0, -1e-3, -1e-8, 1e-8, 1e-3, 1.0, 20.0, 300.0])
+    loss = Linex(1.5)
+    values, slopes = backend.value_and_derivative(loss)(np.zeros(10), errors)
+    with mpmath.workdps(60):
+        exact = [float(mp.exp(1.5 * mpf(r)) - 1.5 * mpf(r) - 1) for r in errors]
+    # Of small errors, the linear terms cancel.
+    rounding = 4e-16 * np.abs(errors)
+    assert (np.abs(values - exact) <= 1e-13 * np.array(exact) + rounding).all()
+    assert_allclose(slopes, 1.5 * np.expm1(1.5 * errors), rtol=1e-13, atol=1e-15)
+
+
+def _positive() -> tuple[np.ndarray, np.ndarray]:
+    y, prediction = np.random.default_rng(0).lognormal(size=(2, 200))
+    return y, prediction
+
+
+@pytest.mark.parametrize(
+    ("loss", "reference"),
+    [
+        (SquaredError(), metrics.mean_squared_error),
+        (AbsoluteError(), metrics.mean_absolute_error),
+        (AbsolutePercentageError(), metrics.mean_absolute_percentage_error),
+        (Pinball(0.8), lambda y, z: metrics.mean_pinball_loss(y, z, alpha=0.8)),
+        (PoissonDeviance(), metrics.mean_poisson_deviance),
+        (GammaDeviance(), metrics.mean_gamma_deviance),
+        *(
+            (
+                TweedieDeviance(p),
+                lambda y, z, p=p: metrics.mean_tweedie_deviance(y, z, power=p),
+            )
+            for p in (0, 1, 1.5, 2, 3)
+        ),
+        (Huber(0.7), lambda y, z: special.huber(0.7, y - z).mean()),
+        (PseudoHuber(0.7), lambda y, z: special.pseudo_huber(0.7, y - z).mean()),
+        (Tukey(1.7), lambda y, z: norms.TukeyBiweight(1.7).rho(y - z).mean()),
+    ],
+    ids=lambda value: repr(value) if hasattr(value, "convex") else "",
+)
+def test_mean_equals_that_of_other_libraries(loss: Any, reference: Any) -> None:
+    y, prediction = _positive()
+    assert_allclose(loss(y, prediction).mean(), reference(y, prediction), rtol=1e-12)
+
+
+@pytest.mark.parametrize("power", [1, 1.5])
+def test_deviances_of_zero(power: float) -> None:
+    y, prediction = np.zeros(3), np.array([0.1, 1.0, 10.0])
+    expected = metrics.mean_tweedie_deviance(y, prediction, power=power)
+    assert_allclose(TweedieDeviance(power)(y, prediction).mean(), expected, rtol=1e-14)
+
+
+def test_poisson_of_zero_and_a_vanishing_mean(backend: Backend) -> None:
+    differentiate = backend.value_and_derivative(PoissonDeviance())
+    values, slopes = differentiate(np.zeros(2), np.array([0.0, 1e-300]))
+    assert_allclose(values, [0.0, 2e-300])
+    assert_allclose(slopes, [2.0, 2.0])
+
+
+def _weighted_median(y: np.ndarray, weights: np.ndarray) -> Any:
+    order = np.argsort(y)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return y[order][np.searchsorted(share, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "constant"),
+    [
+        (SquaredError(), np.mean),
+        (AbsoluteError(), np.median),
+        (Pinball(0.8), lambda y: np.quantile(y, 0.8, method="inverted_cdf")),
+        (Expectile(0.8), lambda y: stats.expectile(y, 0.8)),
+        (Linex(0.7), lambda y: -np.log(np.exp(-0.7 * y).mean()) / 0.7),
+        (Linex(-0.7), lambda y: np.log(np.exp(0.7 * y).mean()) / 0.7),
+        (AbsolutePercentageError(), lambda y: _weighted_median(y, 1 / y)),
+        (PoissonDeviance(), np.mean),
+        (GammaDeviance(), np.mean),
+        (TweedieDeviance(1.5), np.mean),
+        (TweedieDeviance(3), np.mean),
+        (Huber(1e-6), np.median),
+        (Huber(1e6), np.mean),
+    ],
+    ids=lambda value: repr(value) if hasattr(value, "convex") else "",
+)
+def test_constant_that_minimises(loss: Any, constant: Any) -> None:
+    y, _ = _positive()
+    y = y[:99]
+    slopes = AutogradBackend().value_and_derivative(loss)
+    at, near = constant(y), 1e-6
+    # The mean loss falls up to there, and rises from there.
+    falling, rising = (slopes(y, np.full(99, at + d))[1].mean() for d in (-near, near))
+    assert falling < 0 < rising
+
+
+@pytest.mark.parametrize("loss", [Huber(0.5), PseudoHuber(0.5), LogCosh()], ids=repr)
+def test_between_median_and_mean(loss: Any) -> None:
+    y, _ = _positive()
+    slopes = AutogradBackend().value_and_derivative(loss)
+    assert np.median(y) < y.mean()
+    assert slopes(y, np.full_like(y, np.median(y)))[1].mean() < 0
+    assert slopes(y, np.full_like(y, y.mean()))[1].mean() > 0
+
+
+def test_weights_of_an_epsilon_insensitive_constant() -> None:
+    y = np.array([0.0, 1.0, 2.0, 3.0, 10.0])
+    slopes = AutogradBackend().value_and_derivative(EpsilonInsensitive(1.5))
+    # One row above 2 + 1.5 and one below 2 - 1.5, beside one at 1 and at 3.
+    assert slopes(y, np.full(5, 2.0))[1].mean() == 0
