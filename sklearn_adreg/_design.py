@@ -20,6 +20,8 @@ import numpy as np
 
 BLOCK_BYTES = 1 << 23
 _FIRST_ROWS = 256
+# Second moments of d columns cost about as much as d / 20 passes over X.
+COLUMNS_PER_PASS = 20
 # Offsets below this many standard deviations cost two digits at the most.
 _BENIGN_OFFSET = 10.0
 
@@ -153,7 +155,7 @@ class HostDesign:
 
 def block_length(width: int, dtype: np.dtype) -> int:
     """Rows of a block that fits in cache: a power of two, so that shapes recur."""
-    fitting = BLOCK_BYTES // (width * dtype.itemsize)
+    fitting = BLOCK_BYTES // (max(width, 1) * dtype.itemsize)
     return max(64, 1 << max(fitting, 1).bit_length() - 1)
 
 

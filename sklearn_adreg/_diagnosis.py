@@ -18,7 +18,12 @@ _LIBRARIES = ("autograd.", "jax.", "numpy.", "scipy.", "sklearn_adreg.")
 
 
 def explained(
-    func: Callable[[Any], Any], x: np.ndarray, backend: str, error: Exception
+    func: Callable[[Any], Any],
+    x: np.ndarray,
+    backend: str,
+    error: Exception,
+    *,
+    name: str = "`func`",
 ) -> Exception:
     """Name the operation in an error; return it as it is where none is at fault."""
     try:
@@ -29,7 +34,7 @@ def explained(
         return error
     else:
         reason = _reason(calls, backend, error)
-    return TypeError(f"backend={backend!r} cannot differentiate `func`: {reason}")
+    return TypeError(f"backend={backend!r} cannot differentiate {name}: {reason}")
 
 
 def _reason(calls: list[str], backend: str, error: Exception) -> str:

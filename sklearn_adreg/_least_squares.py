@@ -8,23 +8,14 @@ import numpy as np
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from sklearn_adreg._design import (
-    HostDesign,
-    Moments,
-    tall_design,
-    weighted_mean,
-    wide_design,
-)
-from sklearn_adreg._device import DeviceDesign, device_design
+from sklearn_adreg._design import COLUMNS_PER_PASS, Moments, weighted_mean
 from sklearn_adreg._metric import MAX_WHITENED
-from sklearn_adreg._validation import check_range
+from sklearn_adreg._placing import Design, place_rows
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
 # Second derivative of squared error.
 CURVATURE = 2.0
-# Second moments of d columns cost about as much as d / 20 passes over X.
-_COLUMNS_PER_PASS = 20
 
 
 @dataclass(frozen=True)
@@ -33,7 +24,7 @@ class LeastSquares:
 
     backend: Backend
     loss: Loss
-    design: HostDesign | DeviceDesign
+    design: Design
     weights: np.ndarray | None
     target: np.ndarray
     target_mean: np.ndarray
@@ -59,15 +50,20 @@ class LeastSquares:
         shape = self.design.shape[1], self.target.shape[1]
         return np.zeros(shape, dtype=self.design.dtype)
 
-    def max_epsilon(self) -> float:
+    def max_epsilon(self, ridge: float) -> float:
         """Find the largest step for which the textbook descent is stable."""
         if self.moments is not None:
             last = len(self.moments.gram) - 1
             gram = np.asarray(self.moments.gram, dtype=np.float64)
             largest = linalg.eigvalsh(gram, subset_by_index=[last, last])[0]
         else:
-            largest = _largest_eigenvalue(self.design, self.row_weights[:, None])
-        return float(2.0 / (CURVATURE * largest)) if largest > 0 else np.inf
+            largest = largest_eigenvalue(self.design, self.row_weights[:, None])
+        return stable_epsilon(CURVATURE * float(largest) + ridge)
+
+
+def stable_epsilon(curvature: float) -> float:
+    """Return the largest stable step for the largest curvature of an objective."""
+    return 2.0 / curvature if curvature > 0 else np.inf
 
 
 def prepare(
@@ -89,30 +85,30 @@ def prepare(
     mean = weighted_mean(y, weights) if centred else np.zeros(y.shape[1])
     y = (y - mean).astype(X.dtype)
     n_samples, n_features = X.shape
-    narrow = n_features <= min(n_samples, MAX_WHITENED, _COLUMNS_PER_PASS * n_passes)
-    moments = None
-    design: HostDesign | DeviceDesign
-    if device is not None:
-        design = device_design(backend, device, X, weights, y, centred=centred)
-        moments = design.moments() if narrow else None
-    elif narrow:
-        design, moments = tall_design(X, weights, y, centred=centred)
-    else:
-        design = wide_design(X, weights, centred=centred)
-    if moments is None:
-        variances, square = design.column_variances(), weighted_mean(y**2, weights)
-    else:
-        variances, square = moments.gram.diagonal(), moments.square
-    check_range("y", y, weights, square)
-    check_range("X", X, weights, variances)
+    narrow = n_features <= min(n_samples, MAX_WHITENED, COLUMNS_PER_PASS * n_passes)
+    placed = place_rows(
+        X,
+        y,
+        weights,
+        backend=backend,
+        device=device,
+        centred=centred,
+        measured=bool(narrow),
+    )
     return LeastSquares(
-        backend, loss, design, weights, y, mean, square, moments, centred
+        backend,
+        loss,
+        placed.design,
+        weights,
+        y,
+        mean,
+        placed.square,
+        placed.moments,
+        centred,
     )
 
 
-def _largest_eigenvalue(
-    design: HostDesign | DeviceDesign, weights: np.ndarray
-) -> float:
+def largest_eigenvalue(design: Design, weights: np.ndarray) -> float:
     """Of the second moments of the columns, by Lanczos' method."""
     n_features = design.shape[1]
 

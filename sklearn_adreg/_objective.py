@@ -7,8 +7,9 @@ column has its own coefficients,
 
 The linear predictor is ours and the loss is the backend's: by the chain rule the
 gradient is X^T (w * g), where automatic differentiation is asked for g, the
-derivative of the loss by the prediction, alone. The intercept is not among the
-unknowns: for squared error and centred data it is the mean of the target, exactly.
+derivative of the loss by the prediction, alone. For squared error the intercept is
+not among the unknowns: for centred data it is the mean of the target, exactly. For
+any other loss it is, where there is one, the last row of the coefficients.
 """
 
 from __future__ import annotations
@@ -89,12 +90,14 @@ class BlockwiseObjective(_EagerObjective):
 
     backend: Backend
     loss: Loss
+    intercept: bool = False
 
     def value_and_gradient(self, coef: np.ndarray, data: HostRows) -> tuple[Any, Any]:
         """F and its gradient, of the shape of `coef`: (n_features, n_targets)."""
         design, target = data
         differentiate = self.backend.value_and_derivative(self.loss)
-        mean_prediction = (design.offset @ coef).astype(design.dtype)
+        coef, level = _parts(coef, self.intercept)
+        mean_prediction = (design.offset @ coef).astype(design.dtype) - level
         value, gradient = 0.0, np.zeros(coef.shape)
         total = np.zeros(coef.shape[1])
         for rows, block in design.blocks():
@@ -107,6 +110,8 @@ class BlockwiseObjective(_EagerObjective):
             gradient += block.T @ slopes
             total += slopes.sum(axis=0)
         gradient -= np.outer(design.offset, total)
+        if self.intercept:
+            gradient = np.vstack([gradient, total])
         unit = 1.0 if design.weights is not None else 1.0 / len(target)
         dtype = design.dtype.type
         return dtype(value * unit), (gradient * unit).astype(dtype)
@@ -159,10 +164,17 @@ class MeanLoss:
     """The objective over rows on a device, as one traced function."""
 
     loss: Loss
+    intercept: bool = False
 
     def __call__(self, coef: Any, data: DeviceRows) -> Any:
         """F at `coef`."""
-        return (data.weights @ self.loss(data.target, data.dot(coef))).sum()
+        coef, level = _parts(coef, self.intercept)
+        return (data.weights @ self.loss(data.target, data.dot(coef) + level)).sum()
+
+
+def _parts(coef: Any, intercept: bool) -> tuple[Any, Any]:
+    """Coefficients, and the intercept that is their last row, or zero."""
+    return (coef[:-1], coef[-1]) if intercept else (coef, 0 * coef[-1])
 
 
 def one_mean_squared_error(coef: Any, moments: Moments) -> Any:
@@ -191,9 +203,12 @@ def objective_over_rows(
     backend: Backend,
     *,
     refining: bool = False,
+    intercept: bool = False,
 ) -> tuple[Objective, HostRows | DeviceRows]:
     """Choose the objective for the place where the rows are, and its data."""
     if isinstance(design, DeviceDesign):
-        return TracedObjective(backend, MeanLoss(loss)), design.rows
-    kind = RefiningObjective if refining else BlockwiseObjective
-    return kind(backend, loss), HostRows(design, target)
+        return TracedObjective(backend, MeanLoss(loss, intercept)), design.rows
+    rows = HostRows(design, target)
+    if refining:
+        return RefiningObjective(backend, loss), rows
+    return BlockwiseObjective(backend, loss, intercept), rows

@@ -17,29 +17,36 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_adreg._least_squares import LeastSquares, prepare
+from sklearn_adreg._fit import Task
+from sklearn_adreg._loss_check import get_loss, needs_positive
 from sklearn_adreg._report import progress, unconverged
-from sklearn_adreg._solve import Report, Solution, descend_textbook, descend_whitened
+from sklearn_adreg._samples import predictions
+from sklearn_adreg._solution import Solution
 from sklearn_adreg._validation import checked_start, checked_target, checked_weights
-from sklearn_adreg.backends import BACKENDS, Backend, get_backend
-from sklearn_adreg.losses import LOSSES
+from sklearn_adreg.backends import BACKENDS, Backend
+from sklearn_adreg.losses import LOSSES, Loss
 
 
 class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    r"""Linear regression by gradient descent with automatic differentiation.
+    r"""Linear model with any differentiable loss, fitted by gradient descent.
 
-    With weights :math:`s_i`, :math:`S = \sum_i s_i` and predictions
-    :math:`z = X w + b`, it minimises the mean loss
+    With weights :math:`s_i`, :math:`S = \sum_i s_i` and :math:`z = X w + b`, it
+    minimises the mean loss, plus a penalty that leaves the intercept alone:
 
-    .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, z_i).
+    .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, z_i)
+        + \alpha \left( \rho \|w\|_1 + \frac{1 - \rho}{2} \|w\|_2^2 \right)
 
     The derivative of the loss is taken by a pluggable backend. Several targets are
     fitted side by side, each as it would be alone.
 
     Parameters
     ----------
-    loss : {'squared_error'}, default='squared_error'
-        The loss :math:`\ell(y, z)`; see `sklearn_adreg.losses`.
+    loss : str or callable, default='squared_error'
+        The loss :math:`\ell(y, z)`: the name of one of `sklearn_adreg.losses`
+        ('huber', 'pinball', 'poisson_deviance', ...), one of its objects, or any
+        callable ``loss(y_true, y_pred)`` that returns one value per sample and is
+        written with `sklearn_adreg.numpy`. Kinks are found and dealt with. A loss with
+        a method ``inverse_link`` is called with predictions ``inverse_link(z)``.
 
     epsilon : 'auto' or float, default='auto'
         The step length, which decides the update rule.
@@ -49,9 +56,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         is centred and the intercept starts at the best constant. It is in units of
         the inverse of X squared.
 
-        'auto' descends in coordinates that whiten X, with acceleration and a step
-        length found by backtracking. It needs no tuning and no scaling, converges in
-        a few passes over X, and is as exact as a QR factorisation.
+        'auto' descends in coordinates that whiten X, with acceleration and a line
+        search. It needs no tuning and no scaling, converges in a few passes over X,
+        and for squared error is as exact as a QR factorisation.
 
     max_iter : int, default=1000
         The largest number of steps.
@@ -59,8 +66,18 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     tol : float, default=1e-6
         When to stop, in standard deviations of y. With epsilon='auto', predictions
         are within `tol` of the optimum's (root mean square); with a numeric
-        `epsilon`, a step promises to change them by less than `tol`. Zero asks for
-        exactly `max_iter` steps.
+        `epsilon`, a step promises to change them by less than `tol`. For a loss with
+        kinks it is the objective that is within `tol`, relative, of the optimum's;
+        for one with a link, z within `tol`. Zero asks for exactly `max_iter` steps.
+
+    alpha : float, default=0.0
+        Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
+        squared error has no factor one half here, and the deviances have none, the
+        same solution takes twice the `alpha` of scikit-learn's estimators.
+
+    l1_ratio : float, default=0.0
+        Share :math:`\rho` of the lasso in the penalty: 0 is ridge, 1 the lasso, which
+        leaves exact zeros, and the elastic net lies between.
 
     fit_intercept : bool, default=True
         Whether to fit the intercept :math:`b`. If False, it is zero and X is used as
@@ -87,7 +104,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Coefficients :math:`w`; of minimum norm where X does not determine them.
 
     intercept_ : float or ndarray of shape (n_targets,)
-        Intercept :math:`b`.
+        Intercept :math:`b`; never penalised.
 
     n_iter_ : int
         Steps taken.
@@ -139,13 +156,22 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> textbook = GradientDescentRegressor(epsilon=0.1).fit(X, y)
     >>> print(round(textbook.score(X, y), 6))
     1.0
+    >>> import sklearn_adreg.numpy as adnp
+    >>> def stock_out(y_true, y_pred):
+    ...     return adnp.maximum(4 * (y_true - y_pred), y_pred - y_true)
+    >>> noisy = y + rng.standard_normal(100)
+    >>> model = GradientDescentRegressor(stock_out).fit(X, noisy)
+    >>> print((noisy <= model.predict(X)).mean().round(1))
+    0.8
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(set(LOSSES)), callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "backend": [StrOptions(set(BACKENDS)), Backend],
         "device": [str, None],
@@ -155,11 +181,13 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         *,
         epsilon: float | str = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         backend: str | Backend = "autograd",
         device: str | None = None,
@@ -170,6 +198,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.epsilon = epsilon
         self.max_iter = max_iter
         self.tol = tol
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.backend = backend
         self.device = device
@@ -218,11 +248,16 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions :math:`X w + b`.
+            Predictions :math:`X w + b`, after the inverse link where the loss has one.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return X @ self.coef_.T + self.intercept_
+        return predictions(get_loss(self.loss), X @ self.coef_.T + self.intercept_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = needs_positive(self.loss)
+        return tags
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> GradientDescentRegressor:
         X, y = validate_data(
@@ -234,58 +269,29 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             y_numeric=True,
             ensure_all_finite=False,  # seen from the moments, without a pass over X
         )
-        if isinstance(self.epsilon, bool | np.bool_):
-            raise ValueError(
-                "The 'epsilon' parameter of GradientDescentRegressor must be a "
-                f"positive float or 'auto'. Got {self.epsilon!r} instead."
-            )
+        task = Task.of(self)
         targets = checked_target(y, X.dtype)
         weights = checked_weights(sample_weight, X)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
-            start = checked_start(self.coef_, X, targets)
+            start = checked_start(self.coef_, self.intercept_, X, targets)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(over="ignore", invalid="ignore"),  # refused with a reason
         ):
-            data = prepare(
-                X,
-                targets,
-                weights,
-                loss=LOSSES[self.loss],
-                backend=get_backend(self.backend),
-                device=self.device,
-                centred=self.fit_intercept,
-                n_passes=np.inf if self.epsilon == "auto" else self.max_iter,
-            )
-            solution = self._descend(data, start, report)
+            solution = task.solve(X, targets, weights, start, report)
         if self.tol > 0 and solution.error > self.tol:
             warnings.warn(
                 unconverged(solution.error, solution.n_iter, self.get_params()),
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        self._store(data, solution, flat=y.ndim == 1)
+        self._store(solution, X.dtype, flat=y.ndim == 1)
         return self
 
-    def _descend(
-        self, data: LeastSquares, start: np.ndarray | None, report: Report
-    ) -> Solution:
-        limits: dict[str, Any] = {
-            "max_iter": self.max_iter,
-            "tol": self.tol,
-            "report": report,
-        }
-        if self.epsilon == "auto":
-            return descend_whitened(data, start, **limits)
-        return descend_textbook(data, start, epsilon=float(self.epsilon), **limits)
-
-    def _store(self, data: LeastSquares, solution: Solution, *, flat: bool) -> None:
-        dtype = data.design.dtype
-        coef = solution.coef.astype(np.float64)
-        intercept = (data.target_mean - data.design.mean @ coef).astype(dtype)
-        self.coef_ = np.ascontiguousarray(coef.T, dtype=dtype)
-        self.intercept_ = intercept if self.fit_intercept else np.zeros_like(intercept)
+    def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
+        self.coef_ = np.ascontiguousarray(solution.coef.T, dtype=dtype)
+        self.intercept_ = solution.intercept.astype(dtype)
         if flat:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         self.loss_curve_ = solution.loss_curve.astype(dtype)

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._descent import (
-    TextbookProblem,
-    TextbookStart,
-    TextbookStep,
-    WhitenedProblem,
-    WhitenedStart,
-    WhitenedState,
-    WhitenedStep,
-    textbook_error,
-    textbook_proceeds,
-    whitened_proceeds,
-    whitened_start,
-)
-from sklearn_adreg._design import Moments
 from sklearn_adreg._least_squares import CURVATURE, LeastSquares
 from sklearn_adreg._metric import (
     MAX_WHITENED,
@@ -34,72 +19,20 @@ from sklearn_adreg._metric import (
 )
 from sklearn_adreg._objective import (
     Objective,
-    TracedObjective,
-    mean_squared_error,
     objective_over_rows,
-    one_mean_squared_error,
 )
-from sklearn_adreg._report import diverged
-
-Report = Callable[[np.ndarray], None]
+from sklearn_adreg._solution import Report, Solution
+from sklearn_adreg._whitened_steps import (
+    WhitenedProblem,
+    WhitenedStart,
+    WhitenedState,
+    WhitenedStep,
+    whitened_proceeds,
+    whitened_start,
+)
 
 # Errors of so many units of rounding are as small as a well-conditioned X lets them.
 _FLOOR = 32.0
-
-
-class Solution(NamedTuple):
-    """Where a descent ended; coefficients of shape (n_features, n_targets)."""
-
-    coef: np.ndarray
-    loss_curve: np.ndarray
-    epsilon: float
-    error: float
-
-    @property
-    def n_iter(self) -> int:
-        """Steps taken."""
-        return len(self.loss_curve) - 1
-
-
-def descend_textbook(
-    data: LeastSquares,
-    start: np.ndarray | None,
-    *,
-    epsilon: float,
-    max_iter: int,
-    tol: float,
-    report: Report,
-) -> Solution:
-    """Take steps of a fixed length along the negative gradient.
-
-    Raises DivergenceError, with the largest stable step, where they lead uphill.
-    """
-    dtype = data.design.dtype.type
-    start = data.zeros() if start is None else start
-    objective: Any
-    rows: Any
-    if data.moments is None:
-        objective, rows = objective_over_rows(
-            data.design, data.target, data.loss, data.backend
-        )
-    else:
-        objective, rows = _objective_of_moments(data)
-        start = start.reshape(rows.cross.shape)
-    problem = TextbookProblem(rows, dtype(epsilon), dtype(tol), data.target_scale)
-    state = objective.evaluate(TextbookStart(objective), rows, start)
-    first = float(state.value)
-    state, values = objective.iterate(
-        TextbookStep(objective), textbook_proceeds, problem, state, max_iter, report
-    )
-    last = float(state.value)
-    # Rounding of the objective, which is a difference of means of squares.
-    noise = 100 * np.finfo(dtype).eps * float(data.target_square.sum())
-    if not last <= first + noise:
-        raise diverged(epsilon, len(values), first, last, data.max_epsilon())
-    error = float(textbook_error(problem, state))
-    curve = np.concatenate([[first], values])
-    coef = np.reshape(state.coef, (-1, data.target.shape[1]))
-    return Solution(coef, curve, epsilon, error)
 
 
 def descend_whitened(
@@ -137,7 +70,9 @@ def descend_whitened(
     coef = objective.evaluate(_minimum_norm, metric, state.coef, rows)
     curve = np.concatenate([[first], values])
     epsilon = 1.0 / float(state.curvature)
-    return Solution(np.asarray(coef), curve, epsilon, float(state.error))
+    coef = np.asarray(coef)
+    intercept = data.target_mean - data.design.mean @ coef.astype(np.float64)
+    return Solution(coef, intercept, curve, epsilon, float(state.error))
 
 
 def _first_state(
@@ -170,15 +105,6 @@ def _choose_metric(data: LeastSquares) -> Whitening:
     if n_samples < n_features and n_samples <= MAX_WHITENED:
         return sample_metric(data.design, data.row_weights, centred=data.centred)
     return diagonal_metric(data.design)
-
-
-def _objective_of_moments(data: LeastSquares) -> tuple[TracedObjective, Moments]:
-    assert data.moments is not None
-    moments = Moments(*(part.astype(data.design.dtype) for part in data.moments))
-    if data.target.shape[1] > 1:
-        return TracedObjective(data.backend, mean_squared_error), moments
-    single = Moments(moments.gram, moments.cross[:, 0], moments.square[0])
-    return TracedObjective(data.backend, one_mean_squared_error), single
 
 
 def _minimum_norm(_xp: Any, metric: Metric, coef: Any, rows: Any) -> Any:

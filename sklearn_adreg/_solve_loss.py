@@ -1,0 +1,169 @@
+"""Any loss by descent: where it starts, target by target, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_adreg._any_loss import LossData
+from sklearn_adreg._constant_fit import constant_fit
+from sklearn_adreg._least_squares import CURVATURE
+from sklearn_adreg._loss_check import not_finite
+from sklearn_adreg._loss_descent import LossDescent
+from sklearn_adreg._pointwise import LinearLoss, Pointwise
+from sklearn_adreg._proximal_descent import ProximalDescent
+from sklearn_adreg._samples import Samples
+from sklearn_adreg._solution import Report, Solution
+from sklearn_adreg._traits import Traits
+from sklearn_adreg._windows import Descended, Goal, WindowedDescent
+from sklearn_adreg.losses import AbsoluteError, Loss, SquaredError
+
+# How closely a robust convex fit is found, where a descent only starts from it.
+_ROBUST_TOL = 1e-3
+# As many rows as tell the units that a tolerance is in.
+_ENOUGH = 1 << 14
+
+
+@dataclass(frozen=True)
+class LossProblem:
+    """A loss on data, and when to stop."""
+
+    data: LossData
+    loss: Loss
+    traits: Traits
+    tol: float
+    max_iter: int
+    lasso: float
+    report: Report
+
+    def solve(self, start: tuple[np.ndarray, np.ndarray] | None) -> Solution:
+        """Descend for each target; from coefficients and intercepts, if given."""
+        ends = [
+            self._descend(
+                column,
+                None if start is None else (start[0][:, column], start[1][column]),
+            )
+            for column in range(self.data.target.shape[1])
+        ]
+        found = [self.data.outer(end.coef) for end in ends]
+        return Solution(
+            coef=np.stack([coef for coef, _ in found], axis=1),
+            intercept=np.array([intercept for _, intercept in found]),
+            loss_curve=_summed([end.values for end in ends]),
+            epsilon=min(end.epsilon for end in ends),
+            error=max(end.error for end in ends),
+        )
+
+    def _descend(
+        self, column: int, given: tuple[np.ndarray, float] | None
+    ) -> Descended:
+        if given is not None:
+            return self._from(column, [self.data.inner(*given)])
+        if not self.traits.convex and not self.traits.linked:
+            robust = replace(
+                self,
+                loss=AbsoluteError(),
+                traits=Traits(kinked=True, convex=True, linked=False),
+                tol=_ROBUST_TOL,
+                report=lambda _values: None,
+            )
+            return self._from(column, [robust._descend(column, None).coef])
+        return self._from(column, self._starts(column))
+
+    def _from(self, column: int, starts: list[np.ndarray]) -> Descended:
+        """Descend from the best of some coefficients."""
+        samples = self.data.samples(column, self.loss)
+        points = [samples.point(samples.locate(coef), 0.0) for coef in starts]
+        values = np.array([point.value for point in points], dtype=np.float64)
+        best = int(np.argmin(np.nan_to_num(values, nan=np.inf)))
+        start, point = starts[best], points[best]
+        if not np.isfinite(values[best]):
+            linear = np.asarray(point.linear)
+            raise not_finite(self._pointwise, self.data.target[:, column], linear)
+        goal = self._goal(column, np.asarray(point.linear))
+        return self._method(samples, goal).run(start, point)
+
+    def _starts(self, column: int) -> list[np.ndarray]:
+        """Return the constant fit, and least squares where that came for nothing."""
+        intercept = self.data.coordinates.intercept
+        target = np.ascontiguousarray(self.data.target[:, column])
+        constant = np.zeros(self.data.design.shape[1] + 1)
+        if intercept:
+            constant[-1] = constant_fit(
+                self._pointwise,
+                target,
+                self.data.row_weights,
+                linked=self.traits.linked,
+                exact=False,
+            )
+        if self.data.guess is None or self.traits.linked:
+            return [constant]
+        level = float(self.data.row_weights @ target) if intercept else 0.0
+        return [np.append(self.data.guess[:, column], level), constant]
+
+    def _goal(self, column: int, linear: np.ndarray) -> Goal:
+        """Units in which the descent measures how far it has come; from some rows."""
+        scale = size = spread = 1.0
+        if not self.traits.linked:
+            rows = _some_rows(self.data.row_weights)
+            weights = self.data.row_weights[rows] / self.data.row_weights[rows].sum()
+            target = self.data.target[rows, column].astype(np.float64)
+            mean = weights @ target if self.data.coordinates.intercept else 0.0
+            scale = float(np.sqrt(weights @ (target - mean) ** 2)) or 1.0
+            spread = _median(np.abs(target - linear[rows]), weights) or scale
+            # Predictions that are wrong by a standard deviation of y.
+            size = float(weights @ abs(self._pointwise.values(target, target + scale)))
+        return Goal(
+            kinked=self.traits.kinked,
+            convex=self.traits.convex,
+            scale=scale,
+            size=size,
+            spread=spread,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            report=self.report,
+        )
+
+    @property
+    def _pointwise(self) -> Pointwise:
+        return Pointwise(LinearLoss(self.loss), self.data.backend)
+
+    def _method(self, samples: Samples, goal: Goal) -> WindowedDescent:
+        coordinates = self.data.coordinates
+        if self.lasso == 0:
+            return LossDescent(samples, goal, coordinates)
+        variances, moments = self.data.placed.variances, self.data.placed.moments
+        quadratic, hessian = self.loss == SquaredError(), None
+        if moments is not None and quadratic:
+            hessian = CURVATURE * np.eye(len(variances) + 1)
+            hessian[:-1, :-1] = CURVATURE * np.asarray(moments.gram)
+        return ProximalDescent(
+            samples,
+            goal,
+            lasso=self.lasso,
+            ridge=coordinates.ridge,
+            intercept=coordinates.intercept,
+            variances=variances,
+            quadratic=quadratic,
+            hessian=hessian,
+        )
+
+
+def _some_rows(weights: np.ndarray) -> np.ndarray:
+    """Return enough of the rows that count to measure a spread."""
+    rows = np.flatnonzero(weights > 0)
+    return rows[:: max(1, len(rows) // _ENOUGH)]
+
+
+def _median(sizes: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted median."""
+    order = np.argsort(sizes)
+    reached = np.cumsum(weights[order])
+    return float(sizes[order[np.searchsorted(reached, reached[-1] / 2)]])
+
+
+def _summed(curves: list[list[float]]) -> np.ndarray:
+    """Objective summed over targets; one that has arrived stays where it is."""
+    length = max(map(len, curves))
+    return np.sum([c + c[-1:] * (length - len(c)) for c in curves], axis=0)
