@@ -128,8 +128,8 @@ def _point(found: tuple[Any, ...]) -> Point:
 class _MeanLoss:
     loss: LinearLoss
 
-    def __call__(self, _xp: Any, linear: Any, target: Any, weights: Any) -> Any:
-        return weights @ self.loss(target, linear)
+    def __call__(self, xp: Any, linear: Any, target: Any, weights: Any) -> Any:
+        return weights @ xp.where(weights > 0, self.loss(target, linear), 0.0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class _Along:
         weights: Any,
     ) -> Any:
         linear = linear + length * ray
-        found = self._slopes(xp, target, linear, width)
+        found = self._slopes(xp, target, linear, width).where(xp, weights > 0)
         slopes = weights * found.slope
         value = None if found.value is None else weights @ found.value
         curvature, bend = None, 0.0

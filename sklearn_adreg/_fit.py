@@ -78,9 +78,10 @@ class Task:
         squared = self.loss == SquaredError()
         if squared and not (penalised and self.epsilon is None):
             return self._least_squares(X, y, weights, start, report, place)
-        check_loss(self.loss, self.backend, y)
+        counted = y if weights is None else y[weights > 0]
         loss = keyed(self.loss)
-        traits = traits_of(loss, self.backend, y)
+        check_loss(loss, self.backend, counted)
+        traits = traits_of(loss, self.backend, counted)
         if self.epsilon is not None:
             rows = place_loss_rows(
                 X, y, weights, loss=loss, linked=traits.linked, **place

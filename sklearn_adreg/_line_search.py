@@ -22,11 +22,15 @@ _MAX_GROWTH = 10.0
 
 
 class Trial(NamedTuple):
-    """A length along the line, the slope there, and the value (None: not needed)."""
+    """A length along the line, the slope there, and the value (None: not needed).
+
+    `eps` is the rounding of the data's float type.
+    """
 
     length: float
     slope: float
     value: float | None
+    eps: float = float(np.finfo(float).eps)
 
 
 @dataclass
@@ -84,6 +88,6 @@ def _comes_down(trial: Trial, start: Trial) -> bool:
         return False
     if start.value is None or trial.value is None:
         return True
-    noise = 8 * np.finfo(float).eps * abs(start.value)
+    noise = 8 * start.eps * abs(start.value)
     wanted = start.value + _SUFFICIENT * trial.length * start.slope
     return bool(trial.value <= wanted + noise)

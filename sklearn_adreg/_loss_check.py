@@ -170,7 +170,9 @@ class _Trial:
             differentiate(self.y_true, self.linear + s)[0] for s in (step, -step)
         )
         secants = (above - below) / (2 * step)
-        wrong = np.abs(secants - slopes) > _ROUGHLY * (np.abs(secants) + np.abs(slopes))
+        noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / step
+        agreed = _ROUGHLY * (np.abs(secants) + np.abs(slopes)) + noise
+        wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
         flat = not slopes.any() and np.ptp(above) > 0
         if wrong.all() or flat:
             self._refuse(
@@ -189,6 +191,11 @@ class _Trial:
         def by_prediction(linear: Any) -> Any:
             return LinearLoss(self.loss)(self.y_true, linear)
 
+        if isinstance(error, TypeError) and "argument" in str(error):
+            return ValueError(
+                f"The loss {named(self.loss)} must be a function of two arrays, "
+                f"(y_true, y_pred). Got '{error}' from it. Define it with these two."
+            )
         name = f"the loss {named(self.loss)}"
         found = explained(
             by_prediction, self.linear, self.backend.name, error, name=name

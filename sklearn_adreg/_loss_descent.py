@@ -23,13 +23,11 @@ from sklearn_adreg._windows import WindowedDescent
 # The metric is seen through a window that is somewhat wider.
 _WIDER = 3.0
 # Eigenvalues of the metric, relative to the mean curvature, that are trusted.
-_TRUSTED = 1e-2
+_TRUSTED = 1e-3
 # A metric that costs less, in passes over X, is taken anew with every step.
-_CHEAP = 0.5
+_CHEAP = 1.0
 # Steps to watch, and to save, before a metric is taken anew.
 _WATCHED, _SAVED = 3, 4
-# Windows for the curvature of a loss without kinks, relative to the spread of z.
-_NEAR = 1e-2
 
 
 class _Here(NamedTuple):
@@ -48,13 +46,22 @@ class LossDescent(WindowedDescent):
         here = _Here(point, self._gradient(self.samples.gradient(point), self.coef))
         model = self._first_model(width)
         decreases: list[float] = []
+        lengths: list[float] = []
         while not self._spent:
-            if self._is_cheap(here.point, width):
+            if decreases and self._is_cheap(here.point, width):
                 model = self._newton(here.point.curvature)
             unknowns = model.direction(here.gradient)
             decreases.append(-float(here.gradient @ unknowns))
-            change = float(np.linalg.norm(unknowns))
-            if self._arrived(here.point, decreases[-1] / 2, change, width):
+            steepness, change = map(np.linalg.norm, (here.gradient, unknowns))
+            if self._arrived(here.point, float(steepness), float(change), width):
+                if width > 0 or model.experienced or not self.coordinates.dense:
+                    break
+                # Few rows may have most of the curvature, and make steps short.
+                model = self._newton(self._near(width).curvature)
+                model.experienced = True
+                continue
+            lengths.append(float(steepness if width > 0 else change))
+            if self._stalled(lengths):
                 break
             if self._slow(here.point, decreases, width):
                 model, decreases = self._newton(self._near(width).curvature), []
@@ -79,7 +86,7 @@ class LossDescent(WindowedDescent):
             return self._trial(points[length], length, direction)
 
         start = self._trial(here.point, 0.0, direction)
-        start = start._replace(slope=float(here.gradient @ unknowns))
+        start = start._replace(slope=float(here.gradient @ unknowns), eps=self._eps)
         found = search(trial, trial(1.0), start)
         if found is None:
             return None
@@ -125,12 +132,7 @@ class LossDescent(WindowedDescent):
 
     def _near(self, width: float) -> Point:
         """Curvature of the rows here; through a window for a loss without kinks."""
-        width = width or _NEAR * self.goal.spread
-        while True:
-            point = self.samples.point(self.linear, width)
-            if np.isfinite(point.bend) or width < 1e-12 * self.goal.spread:
-                return point
-            width /= 100.0
+        return self.samples.point(self.linear, width or self._close)
 
     def _newton(self, curvature: Any) -> QuasiNewton:
         """Metric from the rows, weighted by their curvature."""
@@ -147,7 +149,8 @@ class LossDescent(WindowedDescent):
             return False
         rate = min((decreases[-1] / decreases[-3]) ** 0.25, 0.99)
         if width > 0:
-            gap = (2 * self._negligible(point, width) / decreases[-1]) ** 0.5
+            flat = self._flat(point, width)
+            gap = (flat**2 / max(self.curvature * decreases[-1], 1e-300)) ** 0.5
             cost = self._cost(point.curvature)
         else:
             gap, cost = self.goal.tol / self.error, self._cost(None)

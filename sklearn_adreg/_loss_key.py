@@ -29,7 +29,7 @@ class KeyedLoss:
 
 def keyed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Return the loss, or one that is hashable and compares by value in its place."""
-    if isinstance(loss, FunctionType):
+    if isinstance(loss, FunctionType) and not vars(loss):
         return KeyedLoss(loss, _key(loss, ()))
     try:
         hash(loss)

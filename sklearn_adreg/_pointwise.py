@@ -60,6 +60,12 @@ class Slopes(NamedTuple):
     slope: Any
     curvature: Any
 
+    def where(self, xp: Any, counts: Any) -> Slopes:
+        """Replace what does not count, and need not be finite, by zeros."""
+        return Slopes(
+            *(None if part is None else xp.where(counts, part, 0.0) for part in self)
+        )
+
 
 @dataclass(frozen=True)
 class Pointwise:

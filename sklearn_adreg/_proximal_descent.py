@@ -15,7 +15,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +27,9 @@ from sklearn_adreg._windows import WindowedDescent
 
 # The smallest working set; larger ones are powers of two, so that shapes recur.
 SMALLEST_SET = 128
-# Windows for the curvature of a loss without kinks, relative to the spread of z.
-_NEAR = 1e-2
 # Curvature that is added to that of the rows, which may leave directions without any,
 # relative to the mean: of a smooth loss, and of one seen through a window.
-_DAMPING, _WINDOW_DAMPING = 1e-4, 1e-2
+_DAMPING, _WINDOW_DAMPING = 1e-4, 1e-3
 
 
 class _Model(NamedTuple):
@@ -61,17 +59,22 @@ class ProximalDescent(WindowedDescent):
     variances: np.ndarray
     quadratic: bool = False
     hessian: np.ndarray | None = None
+    curvature: float = field(default=0.0, init=False)
 
     def _descend(self, point: Point, width: float) -> Point:
         here = _Here(point, self._gradient(self.samples.gradient(point), self.coef))
+        lengths: list[float] = []
         while not self._spent:
             columns, complete = self._working_set(here.gradient)
             model = self._model(here.point, columns, width)
             target = self._minimum(model, here.gradient)
             direction = target - self.coef[columns]
-            slope = self._right_slope(here.gradient[columns], columns, direction)
             change = self._change(model, direction, here.point)
-            if self._arrived(here.point, -slope, change, width) and complete:
+            steepness = self._steepness(here.gradient)
+            if self._arrived(here.point, steepness, change, width) and complete:
+                break
+            lengths.append(steepness if width > 0 else change)
+            if self._stalled(lengths):
                 break
             there = self._step(here, model, target, width)
             if there is None:
@@ -108,12 +111,13 @@ class ProximalDescent(WindowedDescent):
         else:
             near = point
             if width == 0:
-                near = self.samples.point(self.linear, _NEAR * self.goal.spread)
+                near = self.samples.point(self.linear, self._close)
             hessian = samples.hessian(near.curvature)
             if not self.quadratic:
                 damping = _WINDOW_DAMPING if width > 0 else _DAMPING
+                self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
                 variances = np.append(self.variances, 1.0)[columns]
-                hessian += np.diag(damping * near.bend * variances)
+                hessian += np.diag(damping * self.curvature * variances)
         inner = np.arange(len(columns) - 1)
         hessian[inner, inner] += self.ridge
         return _Model(columns, samples, hessian)
@@ -150,7 +154,7 @@ class ProximalDescent(WindowedDescent):
 
         slope = self._right_slope(here.gradient[columns], columns, direction)
         value = None if self.goal.convex else self.values[-1]
-        found = search(trial, trial(1.0), Trial(0.0, slope, value))
+        found = search(trial, trial(1.0), Trial(0.0, slope, value, self._eps))
         if found is None:
             return None
         self.coef = self.coef.copy()
@@ -183,6 +187,15 @@ class ProximalDescent(WindowedDescent):
         coef, along = self.coef[columns][:-1], direction[:-1]
         signs = np.where(coef == 0, np.sign(along), np.sign(coef))
         return float(gradient @ direction + self.lasso * (signs @ along))
+
+    def _steepness(self, gradient: np.ndarray) -> float:
+        """Length of the shortest subgradient, by columns of unit variance."""
+        coef, slope = self.coef[:-1], gradient[:-1]
+        excess = np.maximum(np.abs(slope) - self.lasso, 0.0)
+        inner = np.where(coef == 0, excess, slope + self.lasso * np.sign(coef))
+        used = self.variances > 0
+        inner = inner[used] / np.sqrt(self.variances[used])
+        return float(np.linalg.norm(np.append(inner, gradient[-1])))
 
     def _change(self, model: _Model, direction: np.ndarray, point: Point) -> float:
         """Root mean square change of the linear predictor, weighted by curvature."""

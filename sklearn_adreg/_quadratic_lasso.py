@@ -20,6 +20,8 @@ from scipy import linalg
 
 _PROXIMAL_STEPS = 5
 _MAX_ROUNDS = 1000
+# Singular values, relative to the largest, of columns that depend on each other.
+_DEPENDENT = 1e-7
 
 
 def minimise(
@@ -56,7 +58,8 @@ class _Problem:
                 point = self._proximal(point)
             point = self._solved(point)
             value = self._value(point)
-            if self._optimal(point) or not value < best:
+            progress = best - value > 4 * np.finfo(float).eps * abs(best)
+            if self._optimal(point) or not progress:
                 break
             best = value
         return point
@@ -79,38 +82,44 @@ class _Problem:
                 return point
             signs = np.sign(point[chosen])
             target = self._cross[chosen] - signs * self._threshold[chosen]
-            inner = self._hessian[np.ix_(chosen, chosen)]
-            solution = _solve(inner, target)
-            if (np.sign(solution) == signs).all():
-                point = np.zeros_like(point)
-                point[chosen] = solution
+            move, bounded = self._newton(chosen, point[chosen], target)
+            there = point[chosen] + move
+            crossing = move * signs < 0 if not bounded else there * signs <= 0
+            if crossing.any():
+                parts = -point[chosen][crossing] / move[crossing]
+                there = point[chosen] + parts.min() * move
+                there[np.flatnonzero(crossing)[parts <= parts.min()]] = 0.0
+            elif not bounded:
+                return point  # what fell was rounding
+            point = np.zeros_like(point)
+            point[chosen] = there
+            if not crossing.any():
                 return point
-            point = self._first_crossing(point, chosen, solution)
 
-    def _first_crossing(
-        self, point: np.ndarray, chosen: np.ndarray, solution: np.ndarray
-    ) -> np.ndarray:
-        """Go to where the first entry becomes zero: q falls all the way there."""
-        here = point[chosen]
-        crossing = here * solution <= 0
-        parts = here[crossing] / (here[crossing] - solution[crossing])
-        part = parts.min()
-        there = here + part * (solution - here)
-        there[np.flatnonzero(crossing)[parts <= part]] = 0.0
-        point = np.zeros_like(point)
-        point[chosen] = there
-        return point
+    def _newton(
+        self, chosen: np.ndarray, here: np.ndarray, target: np.ndarray
+    ) -> tuple[np.ndarray, bool]:
+        """Move to the minimum among the chosen, or a direction in which q only falls.
+
+        The latter where columns depend on each other: q is a straight line there.
+        """
+        matrix = self._hessian[np.ix_(chosen, chosen)]
+        slope = matrix @ here - target
+        try:
+            factor = linalg.cho_factor(matrix)
+        except linalg.LinAlgError:
+            factor = None
+        if factor is not None and np.diag(factor[0]).min() > _DEPENDENT:
+            move = -linalg.cho_solve(factor, slope)
+            return move - linalg.cho_solve(factor, slope + matrix @ move), True
+        values, vectors = np.linalg.eigh(matrix)
+        flat = values <= _DEPENDENT**2 * values[-1]
+        along = vectors.T @ slope
+        if np.linalg.norm(along[flat]) > self._noise * len(chosen):
+            return -vectors[:, flat] @ along[flat], False
+        return -vectors[:, ~flat] @ (along[~flat] / values[~flat]), True
 
     def _optimal(self, point: np.ndarray) -> bool:
         slope = self._hessian @ point - self._cross
         zero = point == 0
         return bool((np.abs(slope[zero]) <= self._threshold[zero] + self._noise).all())
-
-
-def _solve(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
-    try:
-        factor = linalg.cho_factor(matrix)
-    except linalg.LinAlgError:  # columns that depend on each other
-        return np.asarray(linalg.lstsq(matrix, target)[0])
-    solution = linalg.cho_solve(factor, target)
-    return np.asarray(solution + linalg.cho_solve(factor, target - matrix @ solution))

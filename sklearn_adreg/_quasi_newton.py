@@ -37,6 +37,8 @@ class QuasiNewton:
         self._factor = factor
         self._pairs: deque[_Pair] = deque(maxlen=_MEMORY)
         self._last = np.zeros(0)
+        # Whether the lengths of its steps can be relied on.
+        self.experienced = False
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
         """Return minus the inverse Hessian times the gradient."""
@@ -60,6 +62,7 @@ class QuasiNewton:
         product = float(step @ change)
         if product > _CURVED * np.linalg.norm(step) * np.linalg.norm(change):
             self._pairs.append(_Pair(step, change, product))
+            self.experienced = len(self._pairs) > 1
 
     def _pull(self, gradient: np.ndarray) -> np.ndarray:
         diagonal = self._factor.ndim == 1

@@ -277,7 +277,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             start = checked_start(self.coef_, self.intercept_, X, targets)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
-            np.errstate(over="ignore", invalid="ignore"),  # refused with a reason
+            np.errstate(
+                over="ignore", invalid="ignore", divide="ignore"
+            ),  # refused with a reason
         ):
             solution = task.solve(X, targets, weights, start, report)
         if self.tol > 0 and solution.error > self.tol:

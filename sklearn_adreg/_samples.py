@@ -89,6 +89,10 @@ class HostSamples:
     def _weights(self) -> np.ndarray:
         return self.design.row_weights
 
+    @cached_property
+    def _some_without_weight(self) -> bool:
+        return not bool(self._weights.all())
+
     def locate(self, coef: np.ndarray) -> np.ndarray:
         """Linear predictor at coefficients."""
         dtype = self.design.dtype
@@ -102,7 +106,10 @@ class HostSamples:
         total = 0.0
         for rows in self._chunks():
             losses = self.pointwise.values(self.target[rows], linear[rows])
-            total += float(self._weights[rows] @ losses)
+            weights = self._weights[rows]
+            if self._some_without_weight:
+                losses = np.where(weights > 0, losses, 0.0)
+            total += float(weights @ losses)
         return total
 
     def point(self, linear: np.ndarray, width: float) -> Point:
@@ -221,6 +228,8 @@ class _Path:
         found: Slopes = samples.pointwise.slopes(
             samples.target[rows], linear, self._width
         )
+        if samples._some_without_weight:
+            found = found.where(np, weights > 0)
         slopes = np.multiply(found.slope, weights, out=self._slopes[rows])
         self._linear[rows] = linear
         self._rise += float(slopes @ ray)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_adreg._any_loss import LossData
 from sklearn_adreg._constant_fit import constant_fit
 from sklearn_adreg._least_squares import CURVATURE
-from sklearn_adreg._loss_check import not_finite
+from sklearn_adreg._loss_check import named, not_finite
 from sklearn_adreg._loss_descent import LossDescent
 from sklearn_adreg._pointwise import LinearLoss, Pointwise
 from sklearn_adreg._proximal_descent import ProximalDescent
@@ -23,6 +23,8 @@ from sklearn_adreg.losses import AbsoluteError, Loss, SquaredError
 _ROBUST_TOL = 1e-3
 # As many rows as tell the units that a tolerance is in.
 _ENOUGH = 1 << 14
+# A mean loss that is negative, and so many times the first one in size, has no minimum.
+_BOTTOMLESS = 1e12
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,14 @@ class LossProblem:
             linear = np.asarray(point.linear)
             raise not_finite(self._pointwise, self.data.target[:, column], linear)
         goal = self._goal(column, np.asarray(point.linear))
-        return self._method(samples, goal).run(start, point)
+        end = self._method(samples, goal).run(start, point)
+        if not end.values[-1] > -_BOTTOMLESS * (abs(end.values[0]) + goal.size):
+            raise ValueError(
+                f"The loss {named(self.loss)} must be bounded below. Got a mean of "
+                f"{end.values[-1]:.3g} after {len(end.values) - 1} steps, and no end "
+                "of it. Check its sign."
+            )
+        return end
 
     def _starts(self, column: int) -> list[np.ndarray]:
         """Return the constant fit, and least squares where that came for nothing."""
@@ -110,7 +119,10 @@ class LossProblem:
             weights = self.data.row_weights[rows] / self.data.row_weights[rows].sum()
             target = self.data.target[rows, column].astype(np.float64)
             mean = weights @ target if self.data.coordinates.intercept else 0.0
-            scale = float(np.sqrt(weights @ (target - mean) ** 2)) or 1.0
+            scale = float(np.sqrt(weights @ (target - mean) ** 2))
+            if scale <= 8 * np.finfo(self.data.design.dtype).eps * abs(mean):
+                scale = float(abs(mean))  # a constant, but for rounding
+            scale = scale or 1.0
             spread = _median(np.abs(target - linear[rows]), weights) or scale
             # Predictions that are wrong by a standard deviation of y.
             size = float(weights @ abs(self._pointwise.values(target, target + scale)))

@@ -65,7 +65,11 @@ def _kinked(
 ) -> bool:
     """Halve the intervals of the largest rises, and see whether the rise stays."""
     rises = np.nan_to_num(np.abs(rises), posinf=0.0)
-    suspects = np.argsort(rises, axis=1)[:, -_SUSPECTS:]
+    # A kink stands out from its neighbours, however steep the loss is elsewhere; and
+    # most kinks are where the prediction is the target.
+    around = (np.roll(rises, 1, axis=1) + np.roll(rises, -1, axis=1)) / 2
+    suspects = np.argsort(rises - around, axis=1)[:, -_SUSPECTS:]
+    suspects[:, 0] = np.clip(np.searchsorted(grid, levels) - 1, 0, len(grid) - 2)
     low, high = grid[suspects], grid[suspects + 1]
     low_slope, high_slope = (_slopes(pointwise, levels, end) for end in (low, high))
     for _ in range(_HALVINGS):

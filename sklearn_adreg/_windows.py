@@ -3,8 +3,9 @@
 A loss with kinks is seen through a window that narrows: the descent on the average of
 the loss over the window is solved roughly, the window is narrowed, and so on, until
 what the window can hide is within the tolerance. The average is nowhere below a convex
-loss, and above it by no more than width^2 / 2 times its curvature: the sum of that over
-the rows bounds how far the objective is from its minimum.
+loss, and above it by no more than width^2 / 2 times its curvature. The sum of that over
+the rows, and the length of the gradient times the distance to the minimum, bound how
+much is `left` to gain.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from sklearn_adreg._samples import Point, Samples
 from sklearn_adreg._solution import Report
 
 # A window narrows by this factor.
-_NARROWING = 6.0
+_NARROWING = 10.0
 # How exactly the minimum for a window is found: part of what the window hides.
-_ROUGHLY = 0.1
+_ROUGHLY = 0.3
 # Residuals, and objectives, that are as good as zero, relative to those of a constant.
 _CLOSE, _PERFECT = 1e-8, 1e-4
+# So many steps without getting closer are steps among rounding errors.
+_PATIENCE = 100
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class WindowedDescent(ABC):
     values: list[float] = field(default_factory=list, init=False)
     epsilon: float = field(default=1.0, init=False)
     error: float = field(default=np.inf, init=False)
+    left: float = field(default=0.0, init=False)
 
     @abstractmethod
     def _descend(self, point: Point, width: float) -> Point:
@@ -92,32 +96,48 @@ class WindowedDescent(ABC):
     def _narrow(self) -> None:
         """Descend through windows, until the last hides no more than is tolerated."""
         width = max(self.goal.spread, _CLOSE * self.goal.scale)
-        smallest = 64 * np.finfo(self.linear.dtype).eps * self.goal.scale
+        smallest = 64 * self._eps * self.goal.scale
         while True:
             point = self._descend(self.samples.point(self.linear, width), width)
-            size = max(abs(self.values[-1]), _PERFECT * self.goal.size)
-            self.error = width**2 / 2 * point.bend / size if size > 0 else 0.0
-            tolerated = self.error <= self.goal.tol / 2
-            if tolerated or width <= smallest or self._spent:
+            hidden, size = width**2 / 2 * point.bend, self._size
+            self.error = (hidden + self.left) / size if size > 0 else 0.0
+            if self.error <= self.goal.tol or width <= smallest or self._spent:
                 return
             width = max(width / _NARROWING, smallest)
 
     def _arrived(
-        self, point: Point, decrease: float, change: float, width: float
+        self, point: Point, steepness: float, change: float, width: float
     ) -> bool:
-        """Whether a step that promises so little need not be taken.
+        """Whether to stop here: in a window by the gradient, else by the next step.
 
-        `decrease` is that of the objective, `change` that of the linear predictor.
+        `steepness` is the length of the gradient and `change` that of the step, both in
+        whitened coordinates, where the optimum is not further than `scale` or so.
         """
         if width > 0:
-            return decrease <= self._negligible(point, width)
+            # Rounding of the linear predictor, seen through the curvature.
+            level = abs(float(self.coef[-1])) + self.goal.scale
+            rounding = 4 * self._eps * level * point.bend
+            self.left = steepness * self.goal.scale if steepness > rounding else 0.0
+            return steepness <= max(self._flat(point, width), rounding)
         self.error = change / self.goal.scale
         return self.error <= self.goal.tol
 
+    def _flat(self, point: Point, width: float) -> float:
+        """Gradient by which no more is left to gain than the window hides."""
+        hidden = _ROUGHLY * width**2 / 2 * point.bend
+        return max(hidden, self.goal.tol * self._size / 4) / self.goal.scale
+
+    @property
+    def _size(self) -> float:
+        """Objective, or what is as good as zero: what a tolerance is relative to."""
+        return max(abs(self.values[-1]), _PERFECT * self.goal.size)
+
     @staticmethod
-    def _negligible(point: Point, width: float) -> float:
-        """Decrease of the objective that a window is not worth."""
-        return _ROUGHLY * width**2 / 2 * point.bend
+    def _stalled(lengths: list[float]) -> bool:
+        """Whether what should become small has not for long."""
+        if len(lengths) <= _PATIENCE:
+            return False
+        return min(lengths[-_PATIENCE:]) > 0.9 * min(lengths[:-_PATIENCE])
 
     def _note(self, point: Point) -> None:
         """Take down the objective at a point that a step has led to."""
@@ -129,6 +149,15 @@ class WindowedDescent(ABC):
         if point.value is None:
             return self.samples.value(point.linear)
         return point.value
+
+    @property
+    def _close(self) -> float:
+        """Width of a window that tells the curvature of a loss without kinks."""
+        return float(self._eps ** (1 / 3)) * self.goal.scale
+
+    @property
+    def _eps(self) -> float:
+        return float(np.finfo(self.linear.dtype).eps)
 
     @property
     def _spent(self) -> bool:

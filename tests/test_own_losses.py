@@ -1,0 +1,201 @@
+"""Losses that a user writes reach the optimum as the package's own do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import HuberRegressor, LinearRegression, QuantileRegressor
+
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import (
+    AbsolutePercentageError,
+    Expectile,
+    LogCosh,
+    Pinball,
+    PoissonDeviance,
+)
+
+# What the estimator promises of the objective, relative to the optimum.
+PROMISED = 1e-6
+
+Line = Callable[[Any, Any], Any]
+
+
+def diabetes() -> tuple[np.ndarray, np.ndarray]:
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    return X, y
+
+
+def heavy() -> tuple[np.ndarray, np.ndarray]:
+    # Of the shape of the other, so that JAX compiles each loss once.
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(3, (442, 10))
+    X[:4] *= 100.0
+    y = X @ np.arange(1.0, 11.0) + rng.standard_t(1.5, 442)
+    y[4:8] += 1e3
+    return X, y
+
+
+DATA = pytest.mark.parametrize("data", [diabetes, heavy], ids=["diabetes", "heavy"])
+
+
+def mean_loss(
+    loss: Line, X: np.ndarray, y: np.ndarray, coef: np.ndarray, intercept: float
+) -> float:
+    return float(np.mean(loss(y, X @ coef + intercept)))
+
+
+def fitted(loss: Any, X: np.ndarray, y: np.ndarray, place: dict[str, Any]) -> float:
+    """The objective that a fit reaches."""
+    model = GradientDescentRegressor(loss, **place).fit(X, y)
+    found = mean_loss(loss, X, y, model.coef_, model.intercept_)
+    # Two sums of the same n terms.
+    assert model.loss_curve_[-1] == pytest.approx(found, rel=1e-9)
+    return found
+
+
+def by_highs(X: np.ndarray, y: np.ndarray, quantile: float, weights: Any) -> Any:
+    """Quantile regression, in whitened columns: HiGHS takes 1e-7 for zero."""
+    centred = X - X.mean(axis=0)
+    triangle = np.linalg.qr(centred)[1] / np.sqrt(len(y))
+    whitened = centred @ np.linalg.inv(triangle)
+    model = QuantileRegressor(quantile=quantile, alpha=0.0)
+    model.fit(whitened, y, sample_weight=weights)
+    coef = np.linalg.solve(triangle, model.coef_)
+    return coef, model.intercept_ - X.mean(axis=0) @ coef
+
+
+def by_newton(
+    loss: Line, slope: Line, X: np.ndarray, y: np.ndarray, start: Any
+) -> float:
+    """L-BFGS in whitened coordinates, from a linear predictor."""
+    columns = np.linalg.qr(np.c_[np.ones(len(y)), X - X.mean(axis=0)])[0]
+    columns *= np.sqrt(len(y))
+    found = minimize(
+        lambda u: np.mean(loss(y, columns @ u)),
+        columns.T @ start / len(y),
+        jac=lambda u: columns.T @ slope(y, columns @ u) / len(y),
+        method="L-BFGS-B",
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000},
+    )
+    return float(found.fun)
+
+
+@DATA
+def test_stock_outs(data: Any, place: dict[str, Any]) -> None:
+    X, y = data()
+
+    def expected(y: Any, z: Any) -> Any:
+        return np.maximum(4 * (y - z), z - y)
+
+    best = mean_loss(expected, X, y, *by_highs(X, y, 0.8, None))
+    own = lambda y, z: adnp.maximum(4 * (y - z), z - y)  # noqa: E731
+    assert fitted(own, X, y, place) <= best * (1 + PROMISED)
+    assert 5 * fitted(Pinball(0.8), X, y, place) <= best * (1 + PROMISED)
+
+
+@DATA
+def test_percentages(data: Any, place: dict[str, Any]) -> None:
+    X, y = data()
+    y = np.abs(y) + 1.0
+    best = mean_loss(
+        lambda y, z: np.abs((y - z) / y), X, y, *by_highs(X, y, 0.5, 1 / y)
+    )
+    own = lambda y, z: adnp.abs((y - z) / y)  # noqa: E731
+    assert fitted(own, X, y, place) <= best * (1 + PROMISED)
+    assert fitted(AbsolutePercentageError(), X, y, place) <= best * (1 + PROMISED)
+
+
+@DATA
+def test_asymmetric_squares(data: Any, place: dict[str, Any]) -> None:
+    X, y = data()
+    # Iteratively reweighted least squares, which for expectiles is Newton's method.
+    z = np.full(len(y), np.mean(y))
+    for _ in range(100):
+        model = LinearRegression(tol=1e-15)
+        z = model.fit(X, y, sample_weight=np.where(y > z, 5.0, 1.0)).predict(X)
+    best = np.mean(np.where(y > z, 5.0, 1.0) * (y - z) ** 2)
+    own = lambda y, z: adnp.where(y > z, 5.0, 1.0) * (y - z) ** 2  # noqa: E731
+    assert fitted(own, X, y, place) <= best * (1 + PROMISED)
+    assert 6 * fitted(Expectile(5 / 6), X, y, place) <= best * (1 + PROMISED)
+
+
+@DATA
+def test_log_cosh(data: Any, place: dict[str, Any]) -> None:
+    X, y = data()
+    y = y / 50.0  # cosh overflows at 710, which the first line search may try
+    stable = LogCosh()
+    start = np.full(len(y), np.median(y))
+    best = by_newton(stable, lambda y, z: np.tanh(z - y), X, y, start)
+    own = lambda y, z: adnp.log(adnp.cosh(y - z))  # noqa: E731
+    assert fitted(own, X, y, place) <= best * (1 + PROMISED)
+    assert fitted(stable, X, y, place) <= best * (1 + PROMISED)
+
+
+@DATA
+def test_welsch(data: Any, place: dict[str, Any]) -> None:
+    X, y = data()
+    unit = 3.0 * np.median(np.abs(y - np.median(y)))
+
+    def loss(y: Any, z: Any) -> Any:
+        return 1 - adnp.exp(-(((y - z) / unit) ** 2) / 2)
+
+    def slope(y: Any, z: Any) -> Any:
+        return (z - y) / unit**2 * np.exp(-(((y - z) / unit) ** 2) / 2)
+
+    scale = X.std(axis=0)
+    robust = HuberRegressor(alpha=0.0, max_iter=10_000).fit(X / scale, y)
+    best = by_newton(loss, slope, X, y, robust.predict(X / scale))
+    assert fitted(loss, X, y, place) <= best * (1 + PROMISED)
+    model = GradientDescentRegressor(loss, **place).fit(X, y)
+    # Values are sums of n terms near one, rounded.
+    assert (np.diff(model.loss_curve_) <= 1e-13).all()
+
+
+class MyPoisson:
+    """A loss with a link, written as a class."""
+
+    inverse_link = staticmethod(adnp.exp)
+
+    def __call__(self, y: Any, mean: Any) -> Any:
+        return 2 * (mean - y * adnp.log(mean))
+
+
+def my_poisson(y: Any, mean: Any) -> Any:
+    """The same, as a function."""
+    return 2 * (mean - y * adnp.log(mean))
+
+
+my_poisson.inverse_link = adnp.exp  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("own", [MyPoisson(), my_poisson], ids=["class", "function"])
+def test_own_link(own: Any, place: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    y = rng.poisson(np.exp(X @ [0.3, 0.2, 0.1] + 1)).astype(float)
+    expected = GradientDescentRegressor(PoissonDeviance(), tol=1e-9).fit(X, y)
+    model = GradientDescentRegressor(own, tol=1e-9, **place).fit(X, y)
+    # tol is the error of the linear predictor.
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-8)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-7)
+
+
+@DATA
+def test_penalised_kinks(data: Any) -> None:
+    X, y = data()
+    X = X / X.std(axis=0)
+    own = lambda y, z: adnp.maximum(4 * (y - z), z - y)  # noqa: E731
+    ours, theirs = (
+        GradientDescentRegressor(loss, alpha=alpha, l1_ratio=0.5).fit(X, y)
+        for loss, alpha in ((own, 1.0), (Pinball(0.8), 0.2))
+    )
+    # Each is within 1e-6 of the optimum of its objective.
+    found, expected = ours.loss_curve_[-1], 5 * theirs.loss_curve_[-1]
+    assert found == pytest.approx(expected, rel=2 * PROMISED)

@@ -1,0 +1,283 @@
+"""Data at the edges: short floats, few rows, ties, offsets, and units of any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import LOSSES
+
+# What the estimator promises of the objective, relative to the optimum.
+PROMISED = 1e-6
+
+KINKED = [name for name, loss in LOSSES.items() if loss.kinked]
+SMOOTH = [name for name, loss in LOSSES.items() if not loss.kinked and loss.convex]
+LOSS = pytest.mark.parametrize("name", LOSSES)
+
+
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """Targets near 5, and positive, for every loss."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 4))
+    y = 5.0 + X @ [1.0, -0.5, 0.25, 0.0] + 0.5 * rng.standard_t(3, 150)
+    return X, np.maximum(y, 0.1)
+
+
+def objective(model: Any, X: np.ndarray, y: np.ndarray, weights: Any = None) -> float:
+    """Mean loss in float64, whatever the model computed in."""
+    loss = LOSSES[model.loss] if isinstance(model.loss, str) else model.loss
+    inverse_link = getattr(loss, "inverse_link", lambda linear: linear)
+    linear = X.astype(float) @ model.coef_.astype(float) + float(model.intercept_)
+    losses = loss(y.astype(float), inverse_link(linear))
+    return float(np.average(losses, weights=weights))
+
+
+@LOSS
+def test_float32(name: str) -> None:
+    X, y = drawn()
+    long = GradientDescentRegressor(name).fit(X, y)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    short = GradientDescentRegressor(name, tol=1e-5).fit(X, y)
+    assert short.coef_.dtype == short.predict(X).dtype == np.float32
+    assert short.loss_curve_.dtype == np.float32
+    # tol, and rounding of the linear predictor: eps * |y| for each unit of a slope.
+    assert objective(short, X, y) == pytest.approx(objective(long, X, y), rel=2e-5)
+    # A few more than in float64, in which it takes up to 50.
+    assert short.n_iter_ <= 2 * long.n_iter_ + 10
+
+
+@pytest.mark.parametrize("name", ["huber", "pinball", "poisson_deviance"])
+def test_float32_everywhere(name: str, place: dict[str, Any]) -> None:
+    X, y = drawn()
+    long = GradientDescentRegressor(name).fit(X, y)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    short = GradientDescentRegressor(name, tol=1e-5, **place).fit(X, y)
+    assert short.coef_.dtype == np.float32
+    # As above.
+    assert objective(short, X, y) == pytest.approx(objective(long, X, y), rel=2e-5)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_tight_tolerance(name: str) -> None:
+    X, y = drawn()
+    model = GradientDescentRegressor(name, tol=1e-10).fit(X, y)
+    exact = GradientDescentRegressor(name, tol=1e-12).fit(X, y)
+    # Both are as far from the optimum as their tol, relative to the spread.
+    change = np.std(X @ (model.coef_ - exact.coef_))
+    assert change <= 2e-10 * np.std(y)
+    assert model.n_iter_ <= 30
+
+
+@LOSS
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_warm_start_stays(name: str, alpha: float) -> None:
+    X, y = drawn()
+    model = GradientDescentRegressor(name, alpha=alpha, l1_ratio=0.5, warm_start=True)
+    before = model.fit(X, y).loss_curve_[-1]
+    model.fit(X, y)
+    if not LOSSES[name].kinked:
+        assert model.n_iter_ <= 1
+    # A window may lead away from a kink, by no more than is promised.
+    assert model.loss_curve_[-1] <= before * (1 + PROMISED)
+    assert_allclose(model.loss_curve_[0], before, rtol=1e-12)
+
+
+@LOSS
+def test_weights_are_repetitions(name: str) -> None:
+    X, y = drawn()
+    times = np.random.default_rng(1).integers(0, 4, len(y))
+    weighted = GradientDescentRegressor(name, tol=1e-9).fit(X, y, sample_weight=times)
+    repeated = GradientDescentRegressor(name, tol=1e-9)
+    repeated.fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    found, expected = (objective(model, X, y, times) for model in (weighted, repeated))
+    # tol=1e-9 is that of the objective where there are kinks.
+    assert found == pytest.approx(expected, rel=2e-9)
+
+
+@LOSS
+def test_without_intercept_is_a_column_of_ones(name: str) -> None:
+    X, y = drawn()
+    columns = np.c_[np.ones(len(y)), X]
+    model = GradientDescentRegressor(name, fit_intercept=False).fit(columns, y)
+    assert model.intercept_ == 0
+    other = GradientDescentRegressor(name).fit(X, y)
+    found, expected = objective(model, columns, y), objective(other, X, y)
+    # What is promised, of both.
+    assert found == pytest.approx(expected, rel=2 * PROMISED)
+
+
+@LOSS
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_single_row(name: str, fit_intercept: bool) -> None:
+    X, y = np.array([[1.0, 2.0]]), np.array([3.0])
+    model = GradientDescentRegressor(name, fit_intercept=fit_intercept).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    # The epsilon that a loss may not see, and tol of y, or of its logarithm.
+    assert_allclose(model.predict(X), y, atol=0.1 + 1e-5)
+    # There is nothing to lose: losses of errors of tol are tol at most.
+    assert objective(model, X, y) <= 1e-5
+
+
+@LOSS
+def test_as_many_rows_as_unknowns(name: str) -> None:
+    # All rows can be fitted exactly: with d = n - 1 and an intercept, and with d = n.
+    for d, fit_intercept in ((5, True), (6, False), (12, True)):
+        rng = np.random.default_rng(d)
+        X = rng.standard_normal((6, d))
+        y = rng.uniform(1.0, 3.0, 6)
+        model = GradientDescentRegressor(name, fit_intercept=fit_intercept).fit(X, y)
+        # Losses of errors of tol are no larger.
+        assert objective(model, X, y) <= 1e-5
+
+
+@LOSS
+def test_constant_target(name: str) -> None:
+    X, _ = drawn()
+    model = GradientDescentRegressor(name).fit(X, np.full(len(X), 7.0))
+    assert_allclose(model.predict(X), 7.0, atol=0.1 + 1e-5)
+    assert objective(model, X, np.full(len(X), 7.0)) <= 1e-6
+    # The first guess is the solution, but for rounding.
+    assert model.n_iter_ <= 30
+
+
+@LOSS
+def test_perfect_fit(name: str) -> None:
+    X, _ = drawn()
+    linear = 5.0 + X @ [1.0, -0.5, 0.25, 0.0]
+    linear = 0.3 * linear if hasattr(LOSSES[name], "inverse_link") else linear
+    y = getattr(LOSSES[name], "inverse_link", lambda z: z)(linear)
+    model = GradientDescentRegressor(name).fit(X, y)
+    # Errors of 1e-5 of the spread: there is no optimum to be relative to.
+    assert objective(model, X, y) <= 1e-5 * np.std(y)
+
+
+@LOSS
+def test_offsets_of_columns(name: str) -> None:
+    X, y = drawn()
+    plain = GradientDescentRegressor(name).fit(X, y)
+    stamps = X * [1.0, 1e3, 1e-3, 1e5] + [1e3, 1.7e9, 10.0, -1e8]
+    model = GradientDescentRegressor(name).fit(stamps, y)
+    found, expected = objective(model, stamps, y), objective(plain, X, y)
+    # What is promised, of both; eps * 1.7e9 / 1e3 is nothing beside it.
+    assert found == pytest.approx(expected, rel=2 * PROMISED)
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "huber", "pinball", "tukey"])
+@pytest.mark.parametrize("offset", [1e6, -1e9])
+def test_offset_of_the_target(name: str, offset: float) -> None:
+    X, y = drawn()
+    plain = GradientDescentRegressor(name).fit(X, y)
+    model = GradientDescentRegressor(name).fit(X, y + offset)
+    # What is promised, of both, and the rounding of y.
+    rounding = 10 * np.finfo(float).eps * abs(offset)
+    expected = plain.loss_curve_[-1]
+    found = objective(model, X, y + offset)
+    assert found == pytest.approx(expected, rel=2 * PROMISED, abs=rounding)
+
+
+# Parameters that are in the units of y.
+UNITS = {
+    "huber": "delta",
+    "pseudo_huber": "delta",
+    "epsilon_insensitive": "epsilon",
+    "cauchy": "scale",
+    "tukey": "scale",
+}
+EQUIVARIANT = [
+    *("squared_error", "absolute_error", "pinball", "expectile"),
+    *("absolute_percentage_error", *UNITS),
+]
+
+
+@pytest.mark.parametrize("scale", [2.0**-27, 2.0**27])
+@pytest.mark.parametrize("name", EQUIVARIANT)
+def test_units_of_the_target(name: str, scale: float) -> None:
+    # Powers of two change no digit: the descents are the same, unless a constant in
+    # them has units.
+    X, y = drawn()
+    loss: Any = LOSSES[name]
+    plain = GradientDescentRegressor(loss).fit(X, y)
+    if name in UNITS:
+        loss = replace(loss, **{UNITS[name]: scale * getattr(loss, UNITS[name])})
+    model = GradientDescentRegressor(loss).fit(X, scale * y)
+    power = {"squared_error": 2, "expectile": 2, "absolute_percentage_error": 0}
+    degree = power.get(name, 1 if LOSSES[name].kinked else 2)
+    expected = scale**degree * objective(plain, X, y)
+    # What is promised, of both.
+    assert objective(model, X, scale * y) == pytest.approx(expected, rel=2 * PROMISED)
+    # LAPACK scales what it is given by numbers that are not powers of two.
+    assert abs(model.n_iter_ - plain.n_iter_) <= 2
+    if not loss.kinked:
+        size = scale * np.abs(plain.coef_).max()
+        assert_allclose(model.coef_, scale * plain.coef_, rtol=0, atol=1e-9 * size)
+        assert_allclose(model.intercept_, scale * plain.intercept_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+@pytest.mark.parametrize("name", ["gamma_deviance", "poisson_deviance"])
+def test_units_of_deviances_move_the_intercept(name: str, scale: float) -> None:
+    X, y = drawn()
+    plain = GradientDescentRegressor(name, tol=1e-9).fit(X, y)
+    model = GradientDescentRegressor(name, tol=1e-9).fit(X, scale * y)
+    # tol is that of the linear predictor, of which the columns are white.
+    assert_allclose(model.coef_, plain.coef_, atol=1e-8)
+    assert_allclose(model.intercept_ - plain.intercept_, np.log(scale), rtol=1e-8)
+
+
+@LOSS
+def test_duplicate_and_constant_columns(name: str) -> None:
+    X, y = drawn()
+    more = np.c_[X, X[:, :2], np.full(len(y), 3.0), np.zeros(len(y))]
+    plain = GradientDescentRegressor(name).fit(X, y)
+    model = GradientDescentRegressor(name).fit(more, y)
+    found, expected = objective(model, more, y), objective(plain, X, y)
+    # What is promised, of both.
+    assert found == pytest.approx(expected, rel=2 * PROMISED)
+    # Of minimum norm: equals share, and what is constant has nothing.
+    assert_allclose(model.coef_[:2], model.coef_[4:6], atol=1e-9)
+    assert_array_equal(np.abs(model.coef_[6:]) < 1e-9, True)
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_ties(name: str) -> None:
+    # Whole numbers: many rows are at the kink at once.
+    rng = np.random.default_rng(5)
+    X = rng.integers(0, 3, (200, 3)).astype(float)
+    y = 4.0 + X @ [2.0, 0.0, 1.0] + rng.integers(-1, 2, 200)
+    model = GradientDescentRegressor(name).fit(X, y)
+    tight = GradientDescentRegressor(name, tol=1e-9).fit(X, y)
+    # What is promised.
+    found, best = objective(model, X, y), objective(tight, X, y)
+    assert found <= best * (1 + PROMISED)
+
+
+@LOSS
+def test_garbage_of_no_weight(name: str) -> None:
+    X, y = drawn()
+    X = np.r_[X, np.full((3, 4), 1e6)]
+    y = np.r_[y, np.full(3, 1e6)]
+    weights = np.r_[np.ones(len(y) - 3), np.zeros(3)]
+    model = GradientDescentRegressor(name).fit(X, y, sample_weight=weights)
+    plain = GradientDescentRegressor(name).fit(X[:-3], y[:-3])
+    assert_allclose(model.loss_curve_[-1], plain.loss_curve_[-1], rtol=2 * PROMISED)
+
+
+@LOSS
+def test_targets_side_by_side(name: str) -> None:
+    X, y = drawn()
+    Y = np.c_[y, np.abs(3.0 + X[:, 1]) + 0.1]
+    both = GradientDescentRegressor(name).fit(X, Y)
+    apart = [GradientDescentRegressor(name).fit(X, target) for target in Y.T]
+    expected = sum(model.loss_curve_[-1] for model in apart)
+    # What is promised, of both.
+    assert both.loss_curve_[-1] == pytest.approx(expected, rel=2 * PROMISED)
+    if LOSSES[name].kinked:
+        return  # many predictions are as good
+    # Products of matrices and of vectors round differently, which tol lets be seen.
+    for target, coef, model in zip(Y.T, both.coef_, apart, strict=True):
+        assert_allclose(X @ coef, X @ model.coef_, atol=1e-5 * np.std(target))
