@@ -2,7 +2,7 @@
 
 A public name is one that stands in the ``__all__`` of the package or of one of its
 public modules. Each must be listed in ``api.md`` and show how it is used in an
-Examples section.
+Examples section. Each loss must stand in the table of ``which_loss.md``, too.
 """
 
 import importlib
@@ -13,6 +13,8 @@ from pathlib import Path
 from sphinx.errors import ExtensionError
 from sphinx.ext.autosummary import import_by_name
 from sphinx.ext.autosummary.generate import find_autosummary_in_lines
+
+from sklearn_adreg.losses import LOSSES
 
 PACKAGE = "sklearn_adreg"
 
@@ -49,6 +51,12 @@ def check_public_names(app):
             problems.append(f"{name} is public, but not listed in api.md")
         if "\nExamples\n" not in (inspect.getdoc(obj) or ""):
             problems.append(f"{name} is public, but its docstring has no Examples")
+    table = Path(app.srcdir, "user_guide", "which_loss.md").read_text(encoding="utf-8")
+    problems += [
+        f"The loss {name!r} has no row in which_loss.md"
+        for name in LOSSES
+        if f'| `"{name}"` |' not in table
+    ]
     if problems:
         raise ExtensionError("\n".join(problems))
 

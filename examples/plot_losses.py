@@ -1,0 +1,151 @@
+r"""
+Every loss, and its derivative
+==============================
+
+A loss says what an error costs; its derivative, how hard a row pulls at the fit. The
+built-in losses are drawn here from their registry, in the order of how hard a gross
+error pulls. The claims, asserted below for each of them and for both backends:
+
+- the derivative is that of the formula, as differences of the loss confirm;
+- the loss says of itself whether it has kinks and whether it is convex, and the
+  derivative bears it out: it jumps, or falls, exactly where it is said to.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sklearn_adreg.derivatives import nth_derivative
+from sklearn_adreg.losses import LOSSES, EpsilonInsensitive, Expectile, Pinball
+
+# %%
+# One target, and predictions around it
+# -------------------------------------
+#
+# Losses are taken with their defaults, but for three whose shape shows better at other
+# parameters. A loss that is new in the package comes into the picture by itself.
+
+losses = LOSSES | {
+    "pinball": Pinball(quantile=0.8),
+    "expectile": Expectile(level=0.8),
+    "epsilon_insensitive": EpsilonInsensitive(epsilon=1.5),
+}
+
+# %%
+# The deviances have a link: what a model adds up, the linear predictor, is the
+# logarithm of the prediction. All are drawn against the linear predictor, from where
+# the target is met, since it is there that a descent differentiates.
+
+TARGET = 1.0
+STEP = 1e-5
+error = np.arange(-6.0, 6.0, 0.01) + 0.005  # no point is on a kink
+
+
+def link_of(loss):
+    """The inverse link, and the linear predictor that meets the target."""
+    if hasattr(loss, "inverse_link"):
+        return loss.inverse_link, np.log(TARGET)
+    return (lambda linear: linear), TARGET
+
+
+def curve(loss):
+    """The loss as a function of the error of the linear predictor."""
+    inverse_link, centre = link_of(loss)
+    return lambda at: loss(TARGET + 0 * at, inverse_link(centre + at))
+
+
+def slope(loss, backend="autograd"):
+    """Its derivative, by automatic differentiation."""
+    return nth_derivative(curve(loss), 1, backend=backend)
+
+
+# %%
+# What holds for each of them
+# ---------------------------
+
+for name, loss in losses.items():
+    f = curve(loss)
+    differences = (f(error + STEP) - f(error - STEP)) / (2 * STEP)
+    scale = np.abs(differences).max()
+    for backend in "autograd", "jax":
+        found = slope(loss, backend)(error)
+        np.testing.assert_allclose(found, differences, atol=1e-7 * scale, err_msg=name)
+    rises = np.diff(slope(loss)(error))
+    assert loss.convex == (rises > -1e-12 * scale).all(), name
+
+# %%
+# A kink is a rise of the derivative that stays when it is looked at closely. In an
+# interval a hundred times as short, that of a smooth loss is a hundred times as small.
+
+
+def rise_within(loss, width):
+    """The largest rise of the derivative over a width, near the steepest places."""
+    at = error[np.argsort(np.diff(slope(loss)(error)))[-4:]]
+    fine = at[:, None] + np.arange(0.0, 0.01, width) + width / 3
+    return np.diff(slope(loss)(fine), axis=1).max()
+
+
+for name, loss in losses.items():
+    stays = rise_within(loss, 1e-4) / np.diff(slope(loss)(error)).max()
+    assert loss.kinked == (stays > 0.5), (name, stays)
+
+# %%
+# The picture
+# -----------
+#
+# All panels have the same axes, in which the squared error leaves the picture early.
+# First come the losses that are not convex: their derivative returns towards zero, and
+# a gross error is ignored. Where it levels off, an outlier pulls, but no harder the
+# further it is. Where it goes on rising, it does. Those with a link come last. At a
+# target of 1 the percentage error is the absolute error; at another, it is that divided
+# by the target.
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+N_COLUMNS = 3
+
+
+def pull(item):
+    """Order of the panels: those with a link last, and convex ones after others."""
+    loss = item[1]
+    at_gross_errors = np.abs(slope(loss)(error[[0, -1]])).max()
+    return hasattr(loss, "inverse_link"), loss.convex, at_gross_errors
+
+
+def title(name, loss):
+    """The name as `loss=` takes it, with the parameters where there are any."""
+    return ", ".join([name, *(f"{key}={value:g}" for key, value in vars(loss).items())])
+
+
+def draw(axes, name, loss):
+    """The loss, and its derivative with a gap where it jumps."""
+    axes.axhline(0, color="0.85", linewidth=1, zorder=0)
+    axes.axvline(0, color="0.85", linewidth=1, zorder=0)
+    axes.plot(error, curve(loss)(error), color=BLUE, linewidth=2.2)
+    found = slope(loss)(error)
+    if loss.kinked:
+        found[np.append(np.diff(found) > 0.3, False)] = np.nan
+    axes.plot(error, found, color=ORANGE, linewidth=1.6)
+    axes.set_title(title(name, loss), fontsize="medium")
+    axes.set(xlim=(-6, 6), ylim=(-3.2, 6.2), xticks=(-5, 0, 5), yticks=(-2, 0, 2, 4))
+    axes.tick_params(labelsize="small", length=0, colors="0.4")
+    axes.spines[:].set_visible(False)
+
+
+n_rows = -(-len(losses) // N_COLUMNS)
+figure, panels = plt.subplots(
+    n_rows,
+    N_COLUMNS,
+    figsize=(9, 2.0 * n_rows + 0.4),
+    sharex=True,
+    sharey=True,
+    layout="constrained",
+)
+for axes in panels.flat[len(losses) :]:
+    axes.set_visible(False)
+for axes, item in zip(panels.flat, sorted(losses.items(), key=pull), strict=False):
+    draw(axes, *item)
+panels.flat[0].text(3.6, 4.2, "loss", color=BLUE, ha="center")
+panels.flat[0].text(3.0, -1.2, "derivative", color=ORANGE, ha="center", va="top")
+figure.supxlabel(
+    "linear predictor, less the one that meets the target", fontsize="medium"
+)
+plt.show()
