@@ -3,7 +3,13 @@
 from sklearn_adreg._display import DerivativesDisplay
 from sklearn_adreg._display_ode import OdeDisplay
 from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._search import GradientDescentRegressorCV
 
 __version__ = "0.1.0"
 
-__all__ = ["DerivativesDisplay", "GradientDescentRegressor", "OdeDisplay"]
+__all__ = [
+    "DerivativesDisplay",
+    "GradientDescentRegressor",
+    "GradientDescentRegressorCV",
+    "OdeDisplay",
+]

@@ -1,0 +1,95 @@
+"""The search of GradientDescentRegressorCV: splits in, scores and a choice out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_adreg._candidates import Grid, ModelMaker, best_steps, make_grid
+from sklearn_adreg._evaluation import Evaluation, Evaluator
+from sklearn_adreg._folds import Rows, Split
+from sklearn_adreg._problems import Problem, prepare_problems
+from sklearn_adreg._search_results import (
+    Outcome,
+    report_divergence,
+    search_results,
+)
+from sklearn_adreg._search_scoring import Measure, check_rows
+from sklearn_adreg.backends import get_backend
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is tried, and when descents stop; `settings` are those of all models."""
+
+    epsilons: np.ndarray | None
+    alphas: np.ndarray | None
+    early_stopping: bool
+    keep_paths: bool
+    n_jobs: int | None
+    settings: dict[str, Any]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where X is computed with."""
+        backend = get_backend(self.settings["backend"])
+        return {"backend": backend, "device": self.settings["device"]}
+
+    def run(
+        self,
+        rows: Rows,
+        y: np.ndarray,
+        splits: Sequence[Split],
+        measures: Sequence[Measure],
+    ) -> Outcome:
+        """Score all candidates on all splits; `y` is as scorers are to see it."""
+        check_rows(measures, splits)
+        started = time.perf_counter()
+        centred = self.settings["fit_intercept"]
+        problems, whole = prepare_problems(rows, splits, centred=centred)
+        penalty = 0.0 if self.alphas is None else float(self.alphas.max())
+        on_splits = min(each.spectrum.max_epsilon(penalty) for each in problems)
+        on_all = whole.max_epsilon(penalty)
+        grid = make_grid(self.epsilons, self.alphas, min(on_splits, on_all))
+        prepared = time.perf_counter()
+
+        maker = ModelMaker(grid, self.settings, rows.X.dtype, flat=y.ndim == 1)
+        evaluator = Evaluator(rows, y, grid.candidates, measures, maker)
+        grid, evaluations, paths = self._evaluate(evaluator, grid, problems)
+        seconds = {
+            "fit_time": prepared - started,
+            "score_time": time.perf_counter() - prepared,
+        }
+        failed = np.any([each.diverged for each in evaluations], axis=0)
+        report_divergence(grid.params, failed, on_splits)
+        scores = {
+            measure.name: np.array([each.scores[measure.name] for each in evaluations])
+            for measure in measures
+        }
+        results = search_results(grid.params, scores, seconds)
+        return Outcome(results, paths if self.keep_paths else None, on_all, len(splits))
+
+    def _evaluate(
+        self, evaluator: Evaluator, grid: Grid, problems: Sequence[Problem]
+    ) -> tuple[Grid, list[Evaluation], np.ndarray | None]:
+        paths, max_iter = None, self.settings["max_iter"]
+        if self.early_stopping or self.keep_paths:
+            paths = np.array(self._on_all(problems, evaluator.path, max_iter))
+        if self.early_stopping and paths is not None:
+            n_iter = best_steps(paths)
+            evaluations = self._on_all(problems, evaluator.after, n_iter)
+            return grid.with_n_iter(n_iter), evaluations, paths
+        limits = max_iter, self.settings["tol"]
+        return grid, self._on_all(problems, evaluator.stopped, *limits), paths
+
+    def _on_all(
+        self, problems: Sequence[Problem], method: Callable[..., Any], *arguments: Any
+    ) -> list[Any]:
+        """Call a method of the evaluator on each split."""
+        parallel = Parallel(n_jobs=self.n_jobs)
+        return list(parallel(delayed(method)(each, *arguments) for each in problems))

@@ -1,0 +1,302 @@
+"""GradientDescentRegressorCV: epsilon and the number of steps by cross-validation."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    MultiOutputMixin,
+    RegressorMixin,
+    _fit_context,
+)
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import validate_data
+
+from sklearn_adreg._candidates import checked_list
+from sklearn_adreg._cross_validation import Search
+from sklearn_adreg._folds import make_rows
+from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._search_routing import make_router, routed
+from sklearn_adreg._validation import checked_target, checked_weights
+from sklearn_adreg.backends import Backend
+
+_SCORERS = StrOptions(set(get_scorer_names()))
+# Parameters that are handed on to GradientDescentRegressor as they are.
+_SHARED = "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
+
+
+class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Linear regression by gradient descent, `epsilon` chosen by cross-validation.
+
+    It finds what ``GridSearchCV(GradientDescentRegressor(...), {"epsilon": ...})``
+    finds for the squared error, in one pass over X for all candidates, all splits and
+    all numbers of steps: where the textbook's descent is at any step follows from the
+    second moments of the training rows in closed form, and so do scores.
+
+    Parameters
+    ----------
+    epsilons : array-like of shape (n_epsilons,), default=None
+        Step lengths to try. None takes 20, spaced evenly on a logarithmic scale over
+        three decades below the largest that is stable on all splits.
+
+    alphas : array-like of shape (n_alphas,), default=None
+        Penalties to try with each step length, in
+
+        .. math:: F(w, b) = \frac{1}{S} \sum_i s_i (y_i - x_i \cdot w - b)^2
+                            + \frac{\alpha}{2} |w|^2 .
+
+        None is without a penalty.
+
+    cv : int, splitter or iterable, default=None
+        How the rows are split, as in `sklearn.model_selection.GridSearchCV`: None is
+        5-fold, a number of folds, a splitter, or pairs of training and test indices.
+
+    scoring : str, callable, list, tuple or dict, default=None
+        What is to be largest on the held-out rows; None is the coefficient of
+        determination. Of several the first chooses, and `cv_results_` has all.
+        'r2', 'neg_mean_squared_error' and 'neg_root_mean_squared_error' follow from
+        second moments; others are called on each candidate and split.
+
+    max_iter : int, default=1000
+        The largest number of steps.
+
+    tol : float, default=1e-6
+        When to stop, as in `GradientDescentRegressor`. Not used with
+        `early_stopping`.
+
+    fit_intercept : bool, default=True
+        Whether to fit the intercept.
+
+    early_stopping : bool, default=False
+        Whether to choose the number of steps, up to `max_iter`, as well.
+
+    store_path_scores : bool, default=False
+        Whether to keep the scores after every number of steps, in `path_scores_`.
+
+    backend : {'autograd', 'jax'} or Backend, default='autograd'
+        Who differentiates in the final fit.
+
+    device : str or None, default=None
+        Where X is, as in `GradientDescentRegressor`.
+
+    n_jobs : int or None, default=None
+        Number of processes that call scorers, where there is no formula for them.
+
+    verbose : int, default=0
+        1 shows a progress bar of the final fit (needs tqdm).
+
+    Attributes
+    ----------
+    epsilon_ : float
+        The step length chosen.
+
+    alpha_ : float
+        The penalty chosen. Only with `alphas`.
+
+    best_n_iter_ : int
+        The number of steps chosen. Only with `early_stopping`.
+
+    best_score_ : float
+        Mean of the scores of the chosen candidate over the splits.
+
+    best_index_ : int
+        The place of the chosen candidate in `cv_results_`.
+
+    best_params_ : dict
+        The parameters of `GradientDescentRegressor` that were chosen.
+
+    cv_results_ : dict of ndarray
+        The columns of `sklearn.model_selection.GridSearchCV`. With `early_stopping`
+        each candidate stands there with the best number of steps for it, as
+        `param_max_iter`. The seconds of the search, which candidates share, are
+        divided equally.
+
+    path_scores_ : ndarray of shape (n_splits, n_candidates, `max_iter` + 1)
+        The (first) score of each candidate after 0, 1, ... steps. Only with
+        `store_path_scores`.
+
+    max_epsilon_ : float
+        The largest stable step length for all rows and the largest of `alphas`.
+
+    n_splits_ : int
+        Number of splits.
+
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients of the final fit to all rows.
+
+    intercept_ : float or ndarray of shape (n_targets,)
+        Its intercept.
+
+    n_iter_ : int
+        Steps taken by the final fit.
+
+    loss_curve_ : ndarray of shape (`n_iter_` + 1,)
+        Its objective at the start and after each step.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has string names for all of them.
+
+    Raises
+    ------
+    DivergenceError
+        If all candidates diverge, or the chosen one does on all rows.
+
+    Warns
+    -----
+    FitFailedWarning
+        Of the candidates that diverge, all in one warning; they are scored NaN.
+
+    See Also
+    --------
+    GradientDescentRegressor : The same with given parameters.
+    EpsilonPathDisplay : The scores against the step lengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_adreg import GradientDescentRegressorCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 3))
+    >>> y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(100)
+    >>> model = GradientDescentRegressorCV(epsilons=[0.01, 0.1, 0.3]).fit(X, y)
+    >>> model.epsilon_
+    0.3
+    >>> model.cv_results_["mean_test_score"].round(4)
+    array([0.9992, 0.9992, 0.9992])
+
+    The number of steps is a parameter like any other:
+
+    >>> model = GradientDescentRegressorCV(early_stopping=True).fit(X, y)
+    >>> model.best_n_iter_ == model.n_iter_
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "epsilons": ["array-like", None],
+        "alphas": ["array-like", None],
+        "cv": ["cv_object"],
+        "scoring": [_SCORERS, callable, list, tuple, dict, None],
+        "early_stopping": ["boolean"],
+        "store_path_scores": ["boolean"],
+        "n_jobs": [Integral, None],
+        **{
+            name: GradientDescentRegressor._parameter_constraints[name]
+            for name in _SHARED
+        },
+    }
+
+    def __init__(
+        self,
+        epsilons: Any = None,
+        *,
+        alphas: Any = None,
+        cv: Any = None,
+        scoring: Any = None,
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        fit_intercept: bool = True,
+        early_stopping: bool = False,
+        store_path_scores: bool = False,
+        backend: str | Backend = "autograd",
+        device: str | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.epsilons = epsilons
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.max_iter = max_iter
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.early_stopping = early_stopping
+        self.store_path_scores = store_path_scores
+        self.backend = backend
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+    ) -> GradientDescentRegressorCV:
+        """Choose among the candidates, and fit the chosen one to all rows.
+
+        After an error the estimator is as it was before the call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, for fits and for scores. With metadata routing,
+            scorers other than the default get them if they request them.
+
+        **params : dict
+            `groups` for the splitter, or with metadata routing what the splitter and
+            the scorers request.
+
+        Returns
+        -------
+        GradientDescentRegressorCV
+            The fitted estimator itself.
+        """
+        before = dict(vars(self))
+        try:
+            return self._fit(X, y, sample_weight, params)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    predict = GradientDescentRegressor.predict
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Get metadata routing of this object.
+
+        Returns
+        -------
+        MetadataRouter
+            What `fit` passes on to the splitter and to the scorers.
+        """
+        return make_router(self)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
+    ) -> GradientDescentRegressorCV:
+        search = Search(
+            epsilons=checked_list("epsilons", self.epsilons, zero=False),
+            alphas=checked_list("alphas", self.alphas, zero=True),
+            early_stopping=self.early_stopping,
+            keep_paths=self.store_path_scores,
+            n_jobs=self.n_jobs,
+            settings={name: getattr(self, name) for name in _SHARED},
+        )
+        kinds = [np.float64, np.float32]
+        X, y = validate_data(self, X, y, dtype=kinds, multi_output=True, y_numeric=True)
+        weights = checked_weights(sample_weight, X)
+        for_splitter, measures = routed(self, sample_weight, params)
+        splits = list(check_cv(self.cv).split(X, y, **for_splitter))
+        rows = make_rows(X, checked_target(y, X.dtype), weights, search.place)
+        outcome = search.run(rows, y, splits, measures)
+        for name, value in outcome.attributes(measures[0].name).items():
+            setattr(self, name, value)
+
+        model = GradientDescentRegressor(**(search.settings | self.best_params_))
+        model.fit(X, y, sample_weight)
+        for name, value in vars(model).items():
+            if name.endswith("_"):
+                setattr(self, name, value)
+        return self
