@@ -151,11 +151,13 @@ def _batches(
     nothing = np.zeros(n_samples, dtype=np.intp)
     start, cells = 0, nothing
     for fold, split in enumerate(splits):
-        finer = _refined(cells, _counts(split, n_samples))
+        train, test = _counts(split, n_samples)
+        code = train * (test.max() + 1) + test
+        finer = _refined(cells, code)
         # Disjoint test sets add one cell each; independent ones double their number.
         if fold > start and finer.max() >= min(2 * (fold - start) + 4, most_cells):
             yield _batch(splits, range(start, fold), cells)
-            start, finer = fold, _refined(nothing, _counts(split, n_samples))
+            start, finer = fold, _refined(nothing, code)
         cells = finer
     yield _batch(splits, range(start, len(splits)), cells)
 
@@ -163,23 +165,29 @@ def _batches(
 def _batch(
     splits: Sequence[Split], members: range, cells: np.ndarray
 ) -> tuple[range, np.ndarray, list[np.ndarray]]:
-    representatives = np.unique(cells, return_index=True)[1]
-    counts = [_counts(splits[fold], len(cells))[:, representatives] for fold in members]
+    one_of_each = np.zeros(cells.max() + 1, dtype=np.intp)
+    one_of_each[cells] = np.arange(len(cells))
+    counts = [
+        np.stack([count[one_of_each] for count in _counts(splits[fold], len(cells))])
+        for fold in members
+    ]
     return members, cells, counts
 
 
-def _counts(split: Split, n_samples: int) -> np.ndarray:
+def _counts(split: Split, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
     """How often each row is in the training and in the test rows."""
-    return np.stack([np.bincount(part, minlength=n_samples) for part in split])
+    train, test = split
+    return (
+        np.bincount(train, minlength=n_samples),
+        np.bincount(test, minlength=n_samples),
+    )
 
 
-def _refined(cells: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Cut cells by how often their rows are in a split; numbered from zero."""
-    for count in counts:
-        code = cells * (count.max() + 1) + count
-        present = np.bincount(code) > 0
-        cells = (np.cumsum(present) - 1)[code]
-    return cells
+def _refined(cells: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Cut cells by a code of their rows; they are numbered from zero."""
+    code = cells * (code.max() + 1) + code
+    present = np.bincount(code) > 0
+    return (np.cumsum(present) - 1)[code]
 
 
 def _measured_cells(rows: Rows, cells: np.ndarray) -> Statistics:

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 from sklearn_adreg._design import HostDesign, weighted_mean, wide_design
 from sklearn_adreg._device import DeviceDesign, device_design
 from sklearn_adreg._folds import Fold, Rows, Split, fold_statistics, relative_mean
 from sklearn_adreg._spectrum import Spectrum
+from sklearn_adreg._validation import check_range
 
 
 class HeldOut(NamedTuple):
@@ -61,21 +63,24 @@ def prepare_problems(
     """Set up each split, and find the spectrum of all rows."""
     _check_splits(rows, splits)
     everything = np.arange(len(rows.X))
-    if rows.X.shape[1] > len(rows.X):
-        whole = _wide_problem(rows, (everything, everything), centred=centred)
-        parts = [_wide_problem(rows, split, centred=centred) for split in splits]
-        return parts, whole.spectrum
     # All rows are one more split, which does not cut the others' cells.
-    whole_split = (everything, everything)
-    folds = fold_statistics(rows, [whole_split, *splits], centred=centred)
-    first, *problems = (_tall_problem(rows, fold) for fold in folds)
-    return problems, first.spectrum
+    splits = [(everything, everything), *splits]
+    if rows.X.shape[1] > len(rows.X):
+        assert_all_finite(rows.X, input_name="X")
+        problems = [_wide_problem(rows, split, centred=centred) for split in splits]
+    else:
+        folds = list(fold_statistics(rows, splits, centred=centred))
+        variances, weights = folds[0].train.gram.diagonal(), rows.weights
+        check_range("X", rows.X, weights, variances)
+        check_range("y", rows.target, weights, folds[0].train.square)
+        problems = [_tall_problem(rows, fold) for fold in folds]
+    return problems[1:], problems[0].spectrum
 
 
 def _check_splits(rows: Rows, splits: Sequence[Split]) -> None:
     for number, split in enumerate(splits):
         for name, part in zip(("training", "test"), split, strict=True):
-            if not len(part) or rows.take(part).total == 0:
+            if not (len(part) if rows.weights is None else rows.weights[part].any()):
                 raise ValueError(
                     f"Each split must have {name} rows with a weight above zero. "
                     f"Split {number} has none instead. Drop the rows of weight zero, "
@@ -85,6 +90,7 @@ def _check_splits(rows: Rows, splits: Sequence[Split]) -> None:
 
 def _tall_problem(rows: Rows, fold: Fold) -> Problem:
     train, test = fold.train, fold.test
+    held, weights = fold.split[1], rows.weights
     values, basis = np.linalg.eigh(train.gram)
     parts = basis.T @ train.cross
     spectrum = Spectrum(values, basis, parts, parts**2, train.square)
@@ -94,7 +100,7 @@ def _tall_problem(rows: Rows, fold: Fold) -> Problem:
         square=test.square,
         shift=(test.mean - train.mean) @ basis,
         target_shift=test.target_mean - train.target_mean,
-        spread=_spread(rows.take(fold.split[1])),
+        spread=_spread(rows.target[held], None if weights is None else weights[held]),
     )
     return Problem(fold.split, spectrum, held_out, train.mean, train.target_mean)
 
@@ -132,7 +138,7 @@ def _wide_held_out(
         square=weighted_mean(target**2, test.shares),
         shift=(relative_mean(design, test.pivot) - mean) @ basis,
         target_shift=test_target_mean - target_mean,
-        spread=_spread(test),
+        spread=_spread(test.target, test.weights),
     )
 
 
@@ -147,6 +153,6 @@ def _design(
     )
 
 
-def _spread(test: Rows) -> np.ndarray:
-    mean = np.average(test.target, axis=0, weights=test.shares)
-    return np.average((test.target - mean) ** 2, axis=0, weights=test.shares)
+def _spread(target: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    mean = np.average(target, axis=0, weights=weights)
+    return np.average((target - mean) ** 2, axis=0, weights=weights)

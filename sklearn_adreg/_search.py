@@ -67,8 +67,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         The largest number of steps.
 
     tol : float, default=1e-6
-        When to stop, as in `GradientDescentRegressor`. Not used with
-        `early_stopping`.
+        When to stop, as in `GradientDescentRegressor`; not with `early_stopping`.
 
     fit_intercept : bool, default=True
         Whether to fit the intercept.
@@ -231,8 +230,6 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     ) -> GradientDescentRegressorCV:
         """Choose among the candidates, and fit the chosen one to all rows.
 
-        After an error the estimator is as it was before the call.
-
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
@@ -252,9 +249,11 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         Returns
         -------
         GradientDescentRegressorCV
-            The fitted estimator itself.
+            The estimator itself; after an error it is as it was before.
         """
         before = dict(vars(self))
+        for name in [name for name in before if name.endswith("_")]:
+            delattr(self, name)  # what was chosen before may not be chosen again
         try:
             return self._fit(X, y, sample_weight, params)
         except BaseException:
@@ -285,12 +284,21 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             settings={name: getattr(self, name) for name in _SHARED},
         )
         kinds = [np.float64, np.float32]
-        X, y = validate_data(self, X, y, dtype=kinds, multi_output=True, y_numeric=True)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype=kinds,
+            multi_output=True,
+            y_numeric=True,
+            ensure_all_finite=False,  # seen from the moments, without a pass over X
+        )
         weights = checked_weights(sample_weight, X)
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         rows = make_rows(X, checked_target(y, X.dtype), weights, search.place)
-        outcome = search.run(rows, y, splits, measures)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused with a reason
+            outcome = search.run(rows, y, splits, measures)
         for name, value in outcome.attributes(measures[0].name).items():
             setattr(self, name, value)
 
