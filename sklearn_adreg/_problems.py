@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
 from sklearn_adreg._design import HostDesign, weighted_mean, wide_design
 from sklearn_adreg._device import DeviceDesign, device_design
@@ -66,15 +65,20 @@ def prepare_problems(
     # All rows are one more split, which does not cut the others' cells.
     splits = [(everything, everything), *splits]
     if rows.X.shape[1] > len(rows.X):
-        assert_all_finite(rows.X, input_name="X")
+        design = _design(rows, rows.deviations, centred=centred)
+        _check_range(rows, design.column_variances())
         problems = [_wide_problem(rows, split, centred=centred) for split in splits]
     else:
         folds = list(fold_statistics(rows, splits, centred=centred))
-        variances, weights = folds[0].train.gram.diagonal(), rows.weights
-        check_range("X", rows.X, weights, variances)
-        check_range("y", rows.target, weights, folds[0].train.square)
+        _check_range(rows, folds[0].train.gram.diagonal())
         problems = [_tall_problem(rows, fold) for fold in folds]
     return problems[1:], problems[0].spectrum
+
+
+def _check_range(rows: Rows, variances: np.ndarray) -> None:
+    squares = weighted_mean(rows.deviations**2, rows.weights)
+    check_range("y", rows.target, rows.weights, squares)
+    check_range("X", rows.X, rows.weights, variances)
 
 
 def _check_splits(rows: Rows, splits: Sequence[Split]) -> None:

@@ -104,5 +104,5 @@ def report_divergence(
         f"Gradient descent diverged, and the score is NaN, with {failed.sum()} of "
         f"{len(params)} candidates: {listed}. {remedy}",
         FitFailedWarning,
-        stacklevel=5,
+        stacklevel=6,  # the line that called fit
     )

@@ -1,0 +1,215 @@
+"""Numbers of steps and penalties: against loops in NumPy, and fits of so many steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import make_scorer, max_error, r2_score
+from sklearn.model_selection import KFold, cross_val_score
+
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
+from sklearn_adreg._cross_validation import Search
+from sklearn_adreg._folds import make_rows
+from sklearn_adreg._search_routing import routed
+from sklearn_adreg._spectrum import Candidates, Spectrum, descend, steps_to
+
+N_STEPS = 30
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """More columns than five folds can determine well, and much noise."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 20)) * np.geomspace(1, 0.1, 20)
+    return X, X @ rng.standard_normal(20) + 2 * rng.standard_normal(60) + 1.0
+
+
+def epsilons() -> np.ndarray:
+    X, _ = data()
+    largest = len(X) / np.linalg.norm(X - X.mean(axis=0), ord=2) ** 2
+    return largest * np.array([0.02, 0.2, 0.7])
+
+
+def score_of(scoring: Any, epsilon: float, n_steps: int) -> np.ndarray:
+    model = GradientDescentRegressor(epsilon=epsilon, max_iter=n_steps, tol=0)
+    return cross_val_score(model, *data(), scoring=scoring)
+
+
+SCORING = {
+    "formula": "neg_root_mean_squared_error",
+    "scorer": make_scorer(max_error, greater_is_better=False),
+}
+
+
+@pytest.mark.parametrize("name", SCORING)
+def test_path_scores(name: str) -> None:
+    scoring, X, y = SCORING[name], *data()
+    model = GradientDescentRegressorCV(
+        epsilons(), scoring=scoring, max_iter=N_STEPS, tol=0, store_path_scores=True
+    ).fit(X, y)
+    assert model.path_scores_.shape == (5, 3, N_STEPS + 1)
+    for number, epsilon in enumerate(epsilons()):
+        for n_steps in (1, 2, 7, N_STEPS):
+            expected = score_of(scoring, epsilon, n_steps)
+            found = model.path_scores_[:, number, n_steps]
+            assert_allclose(found, expected, rtol=1e-8)
+    # At the start every model is the mean of its training rows.
+    start = [score_of(scoring, 1e-12, 1) for _ in epsilons()]
+    assert_allclose(model.path_scores_[:, :, 0].T, start, rtol=1e-8)
+    assert_array_equal(
+        model.cv_results_["mean_test_score"], model.path_scores_[:, :, -1].mean(axis=0)
+    )
+
+
+def test_early_stopping() -> None:
+    X, y = data()
+    model = GradientDescentRegressorCV(
+        epsilons(), max_iter=500, early_stopping=True, store_path_scores=True
+    ).fit(X, y)
+    means = model.path_scores_.mean(axis=0)
+    best = np.unravel_index(means.argmax(), means.shape)
+    assert model.best_index_ == best[0]
+    assert model.best_n_iter_ == model.n_iter_ == best[1]
+    assert 1 < model.best_n_iter_ < 500
+    assert model.best_score_ == means.max()
+    assert model.best_params_ == {
+        "epsilon": epsilons()[best[0]],
+        "max_iter": best[1],
+        "tol": 0.0,
+    }
+    expected = GradientDescentRegressor(**model.best_params_).fit(X, y)
+    assert_array_equal(model.coef_, expected.coef_)
+    steps = model.cv_results_["param_max_iter"]
+    assert_array_equal(steps, means[:, 1:].argmax(axis=1) + 1)
+    for number, n_steps in enumerate(steps):
+        expected_scores = score_of("r2", epsilons()[number], n_steps)
+        found = [model.cv_results_[f"split{i}_test_score"][number] for i in range(5)]
+        assert_allclose(found, expected_scores, rtol=1e-8)
+
+
+def test_early_stopping_by_the_first_of_several_scorers() -> None:
+    X, y = data()
+    scoring = ["neg_mean_absolute_error", "r2"]
+    model = GradientDescentRegressorCV(
+        epsilons(), scoring=scoring, max_iter=N_STEPS, early_stopping=True
+    ).fit(X, y)
+    n_steps = model.cv_results_["param_max_iter"][model.best_index_]
+    for name in scoring:
+        expected = score_of(name, model.epsilon_, n_steps)
+        found = model.cv_results_[f"mean_test_{name}"][model.best_index_]
+        assert_allclose(found, expected.mean(), rtol=1e-8)
+
+
+def test_early_stopping_ends_before_divergence() -> None:
+    # Too long a step goes downhill at first, along the other directions.
+    X, y = data()
+    too_long = epsilons()[-1] * 1.4
+    model = GradientDescentRegressorCV(
+        [epsilons()[0], too_long],
+        max_iter=500,
+        early_stopping=True,
+        store_path_scores=True,
+    ).fit(X, y)
+    assert np.isnan(model.path_scores_[:, 1, -1]).any()
+    assert np.isfinite(model.cv_results_["mean_test_score"]).all()
+    with pytest.warns(FitFailedWarning, match="1 of 2"):
+        model.set_params(early_stopping=False, tol=1e-2).fit(X, y)
+    assert not hasattr(model, "best_n_iter_")
+
+
+def descended(
+    gram: np.ndarray, cross: np.ndarray, epsilon: float, alpha: float, n_steps: int
+) -> np.ndarray:
+    """The textbook's loop."""
+    coef = np.zeros_like(cross)
+    for _ in range(n_steps):
+        coef = coef - epsilon * (2 * (gram @ coef - cross) + alpha * coef)
+    return coef
+
+
+def random_spectrum(seed: int, rank: int) -> tuple[np.ndarray, np.ndarray, Spectrum]:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((rank, 6)) * np.geomspace(1, 1e-3, 6)
+    target = rng.standard_normal((rank, 2))
+    gram, cross = X.T @ X / rank, X.T @ target / rank
+    values, basis = np.linalg.eigh(gram)
+    parts = basis.T @ cross
+    square = (target**2).mean(axis=0)
+    return gram, cross, Spectrum(values, basis, parts, parts**2, square)
+
+
+@pytest.mark.parametrize("rank", [3, 50], ids=["singular", "regular"])
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("part", [1e-4, 0.3, 0.5, 0.8, 1.0, 1.1])
+@pytest.mark.parametrize("n_steps", [0, 1, 2, 15, 200])
+def test_closed_form(rank: int, alpha: float, part: float, n_steps: int) -> None:
+    gram, cross, spectrum = random_spectrum(1, rank)
+    epsilon = part * spectrum.max_epsilon(alpha)
+    candidates = Candidates(np.array([epsilon]), np.array([alpha]))
+    ends = descend(spectrum, candidates, np.array([n_steps]), eps=2.0**-52)
+    expected = descended(gram, cross, epsilon, alpha, n_steps)
+    scale = np.abs(expected).max() or 1.0
+    found = spectrum.basis @ ends.parts[0].T
+    assert_allclose(found, expected, rtol=0, atol=1e-12 * scale)
+
+    def objective(coef: np.ndarray) -> float:
+        quadratic = (coef * (gram @ coef - 2 * cross)).sum()
+        return float(quadratic + alpha / 2 * (coef**2).sum())
+
+    assert ends.diverged[0] == (objective(expected) > 1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("tol", [10.0, 0.3, 1e-3, 1e-6])
+def test_where_descents_stop(tol: float, alpha: float) -> None:
+    gram, cross, spectrum = random_spectrum(2, 50)
+    parts = np.array([1e-3, 0.1, 0.5, 0.9, 1.001])
+    steps = parts * spectrum.max_epsilon(alpha)
+    candidates = Candidates(steps, np.full(5, alpha))
+    found = steps_to(spectrum, candidates, max_iter=300, tol=tol)
+    for number, epsilon in enumerate(steps):
+        for n_steps in range(300):
+            coef = descended(gram, cross, epsilon, alpha, n_steps)
+            gradient = 2 * (gram @ coef - cross) + alpha * coef
+            error = np.sqrt(epsilon * (gradient**2).sum(axis=0) / spectrum.square)
+            if error.max() <= tol:
+                break
+        else:
+            n_steps = 300
+        assert found[number] == n_steps
+
+
+def test_penalties() -> None:
+    # The search alone: what it would fit to all rows has the penalty as well.
+    X, y = data()
+    steps, alphas = epsilons()[:2], np.array([0.1, 1.0])
+    settings = {
+        "max_iter": N_STEPS,
+        "tol": 0.0,
+        "fit_intercept": True,
+        "backend": "autograd",
+        "device": None,
+    }
+    search = Search(steps, alphas, False, False, None, settings)
+    measures = routed(GradientDescentRegressorCV(), None, {})[1]
+    splits = list(KFold(3).split(X))
+    rows = make_rows(X, y[:, None], None, search.place)
+    outcome = search.run(rows, y, splits, measures)
+    assert outcome.attributes("score")["alpha_"] in alphas
+    assert [list(params) for params in outcome.results["params"]] == [
+        ["alpha", "epsilon"]
+    ] * 4
+    for number, params in enumerate(outcome.results["params"]):
+        for fold, (train, test) in enumerate(splits):
+            mean, level = X[train].mean(axis=0), y[train].mean()
+            centred = X[train] - mean
+            gram = centred.T @ centred / len(train)
+            cross = centred.T @ (y[train] - level) / len(train)
+            alpha, epsilon = params["alpha"], params["epsilon"]
+            coef = descended(gram, cross, epsilon, alpha, N_STEPS)
+            expected = r2_score(y[test], (X[test] - mean) @ coef + level)
+            found = outcome.results[f"split{fold}_test_score"][number]
+            assert_allclose(found, expected, rtol=1e-8)
