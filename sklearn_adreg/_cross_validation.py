@@ -14,12 +14,12 @@ from sklearn_adreg._candidates import Grid, ModelMaker, best_steps, make_grid
 from sklearn_adreg._evaluation import Evaluation, Evaluator
 from sklearn_adreg._folds import Rows, Split
 from sklearn_adreg._problems import Problem, prepare_problems
-from sklearn_adreg._search_results import (
+from sklearn_adreg._results import (
     Outcome,
     report_divergence,
     search_results,
 )
-from sklearn_adreg._search_scoring import Measure, check_rows
+from sklearn_adreg._scoring import Measure, check_rows
 from sklearn_adreg.backends import get_backend
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sklearn_adreg._folds import Rows
 from sklearn_adreg._problems import Problem
-from sklearn_adreg._search_scoring import Measure, formula_scores
+from sklearn_adreg._scoring import Measure, formula_scores
 from sklearn_adreg._spectrum import Candidates, descend, steps_to
 
 # Numbers of one chunk of candidates: 32 MB.

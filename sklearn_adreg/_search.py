@@ -22,11 +22,13 @@ from sklearn_adreg._candidates import checked_list
 from sklearn_adreg._cross_validation import Search
 from sklearn_adreg._folds import make_rows
 from sklearn_adreg._regressor import GradientDescentRegressor
-from sklearn_adreg._search_routing import make_router, routed
+from sklearn_adreg._routing import make_router, routed
 from sklearn_adreg._validation import checked_target, checked_weights
 from sklearn_adreg.backends import Backend
 
 _SCORERS = StrOptions(set(get_scorer_names()))
+# Whether X is finite is seen from its moments, without a pass over it.
+_DATA = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
 # Parameters that are handed on to GradientDescentRegressor as they are.
 _SHARED = "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
 
@@ -54,8 +56,8 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         None is without a penalty.
 
     cv : int, splitter or iterable, default=None
-        How the rows are split, as in `sklearn.model_selection.GridSearchCV`: None is
-        5-fold, a number of folds, a splitter, or pairs of training and test indices.
+        How the rows are split, as in `sklearn.model_selection.GridSearchCV`; None is
+        5-fold.
 
     scoring : str, callable, list, tuple or dict, default=None
         What is to be largest on the held-out rows; None is the coefficient of
@@ -107,6 +109,9 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     best_index_ : int
         The place of the chosen candidate in `cv_results_`.
 
+    best_estimator_ : GradientDescentRegressor
+        The final fit, to all rows.
+
     best_params_ : dict
         The parameters of `GradientDescentRegressor` that were chosen.
 
@@ -126,17 +131,8 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     n_splits_ : int
         Number of splits.
 
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients of the final fit to all rows.
-
-    intercept_ : float or ndarray of shape (n_targets,)
-        Its intercept.
-
-    n_iter_ : int
-        Steps taken by the final fit.
-
-    loss_curve_ : ndarray of shape (`n_iter_` + 1,)
-        Its objective at the start and after each step.
+    coef_, intercept_, n_iter_, loss_curve_ : ndarray, ndarray or float, int, ndarray
+        Those of the final fit.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -166,11 +162,11 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((100, 3))
     >>> y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(100)
-    >>> model = GradientDescentRegressorCV(epsilons=[0.01, 0.1, 0.3]).fit(X, y)
-    >>> model.epsilon_
+    >>> model = GradientDescentRegressorCV([0.01, 0.1, 0.3], max_iter=10, tol=0)
+    >>> model.fit(X, y).epsilon_
     0.3
-    >>> model.cv_results_["mean_test_score"].round(4)
-    array([0.9992, 0.9992, 0.9992])
+    >>> model.cv_results_["mean_test_score"].round(2)
+    array([0.24, 0.98, 1.  ])
 
     The number of steps is a parameter like any other:
 
@@ -283,16 +279,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             n_jobs=self.n_jobs,
             settings={name: getattr(self, name) for name in _SHARED},
         )
-        kinds = [np.float64, np.float32]
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=kinds,
-            multi_output=True,
-            y_numeric=True,
-            ensure_all_finite=False,  # seen from the moments, without a pass over X
-        )
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         weights = checked_weights(sample_weight, X)
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
@@ -303,8 +290,10 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             setattr(self, name, value)
 
         model = GradientDescentRegressor(**(search.settings | self.best_params_))
-        model.fit(X, y, sample_weight)
+        self.best_estimator_ = model.fit(X, y, sample_weight)
         for name, value in vars(model).items():
             if name.endswith("_"):
                 setattr(self, name, value)
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names_in_ = self.feature_names_in_
         return self

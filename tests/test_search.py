@@ -211,7 +211,7 @@ def test_other_scoring(name: str, n_targets: int) -> None:
     X, y = data(n_targets=n_targets)
     scoring = OTHER_SCORING[name]
     several = isinstance(scoring, list | tuple | dict)
-    first = next(iter(scoring)) if several else True  # type: ignore[call-overload]
+    first = next(iter(scoring)) if several else True
     epsilons = PARTS * largest_stable(X)
     theirs, ours = both(
         X, y, epsilons, 3, scoring=scoring, refit=first, max_iter=30, tol=0

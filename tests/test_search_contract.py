@@ -12,7 +12,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -154,8 +153,6 @@ def test_scorers_request_weights() -> None:
     default = GradientDescentRegressorCV([0.1], cv=3)
     default.fit(X, y, sample_weight=weights())
     assert default.cv_results_["split0_test_score"][0] == found[True]
-    with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
-        GradientDescentRegressorCV(scoring="r2").fit(X, y, sample_weight=weights())
 
 
 @config_context(enable_metadata_routing=True)

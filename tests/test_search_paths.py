@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg._cross_validation import Search
 from sklearn_adreg._folds import make_rows
-from sklearn_adreg._search_routing import routed
+from sklearn_adreg._routing import routed
 from sklearn_adreg._spectrum import Candidates, Spectrum, descend, steps_to
 
 N_STEPS = 30

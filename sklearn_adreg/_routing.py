@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from sklearn_adreg._search_scoring import FORMULAS, Formula, Measure
+from sklearn_adreg._scoring import FORMULAS, Formula, Measure
 
 Scorer = Callable[..., Any]
 
