@@ -231,4 +231,6 @@ def _name_of(estimator: Any, scoring: str) -> str:
     """Name a score: by the scorer's name, where it has one."""
     if scoring != "score":
         return scoring
+    if estimator.scoring is None:
+        return "r2"  # what a regressor's own score is
     return estimator.scoring if isinstance(estimator.scoring, str) else "score"

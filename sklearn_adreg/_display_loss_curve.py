@@ -139,7 +139,6 @@ class LossCurveDisplay:
         look = {
             "color": COLOURS[number % len(COLOURS)],
             "linestyle": STYLES[number % len(STYLES)],
-            "linewidth": 2,
             "label": self.name,
         }
         height = np.asarray(self.loss_curve, dtype=np.float64) - self.baseline
