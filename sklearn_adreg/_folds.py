@@ -117,19 +117,23 @@ class Fold(NamedTuple):
 
 def fold_statistics(
     rows: Rows, splits: Sequence[Split], *, centred: bool
-) -> Iterator[Fold]:
-    """Yield the statistics of each split.
+) -> tuple[Statistics, list[Fold]]:
+    """Measure all rows, and those of each split.
 
-    Those of the training rows are about their mean, or about zero where a model
-    without an intercept is to see them.
+    What models are fitted to is measured about its mean, or about zero where they have
+    no intercept.
     """
+    wholes: list[Statistics] = []
+    folds: list[Fold] = []
     for members, cells, counts in _batches(splits, *rows.X.shape):
         measured = _measured_cells(rows, cells)
+        wholes.append(_pooled(measured, np.ones(len(measured.weight))))
         for fold, (in_train, in_test) in zip(members, counts, strict=True):
-            train = _pooled(measured, in_train)
-            if not centred:
-                train = _about_zero(train, rows)
-            yield Fold(splits[fold], train, _pooled(measured, in_test))
+            train, test = _pooled(measured, in_train), _pooled(measured, in_test)
+            folds.append(
+                Fold(splits[fold], train if centred else _about_zero(train, rows), test)
+            )
+    return wholes[0] if centred else _about_zero(wholes[0], rows), folds
 
 
 def relative_mean(design: HostDesign | DeviceDesign, pivot: np.ndarray) -> np.ndarray:
@@ -148,6 +152,13 @@ def _batches(
     each cell is in its training and its test rows, (2, n_cells).
     """
     most_cells = max(4, _BATCH_BYTES // (8 * n_features**2))
+    everyone = range(len(splits))
+    cells = _partition(splits, n_samples) if len(splits) < most_cells else None
+    if cells is not None:
+        numbers = np.unique(cells)
+        in_test = (numbers == np.array(everyone)[:, None]).astype(np.intp)
+        yield everyone, cells, list(np.stack([1 - in_test, in_test], axis=1))
+        return
     nothing = np.zeros(n_samples, dtype=np.intp)
     start, cells = 0, nothing
     for fold, split in enumerate(splits):
@@ -160,6 +171,25 @@ def _batches(
             start, finer = fold, _refined(nothing, code)
         cells = finer
     yield _batch(splits, range(start, len(splits)), cells)
+
+
+def _partition(splits: Sequence[Split], n_samples: int) -> np.ndarray | None:
+    """Test set of each row, if all rows that are not in a test set train; or None.
+
+    The usual case, found in a fraction of the time that the general one takes.
+    """
+    cells = np.full(n_samples, len(splits))
+    for fold, (train, test) in enumerate(splits):
+        new = (cells[test] == len(splits)).all()
+        cells[test] = fold
+        complete = len(train) + len(test) == n_samples and (cells[train] != fold).all()
+        if not (new and complete and _ascends(train) and _ascends(test)):
+            return None
+    return cells
+
+
+def _ascends(indices: np.ndarray) -> bool:
+    return bool((indices[1:] > indices[:-1]).all())
 
 
 def _batch(

@@ -14,7 +14,14 @@ import numpy as np
 
 from sklearn_adreg._design import HostDesign, weighted_mean, wide_design
 from sklearn_adreg._device import DeviceDesign, device_design
-from sklearn_adreg._folds import Fold, Rows, Split, fold_statistics, relative_mean
+from sklearn_adreg._folds import (
+    Fold,
+    Rows,
+    Split,
+    Statistics,
+    fold_statistics,
+    relative_mean,
+)
 from sklearn_adreg._spectrum import Spectrum
 from sklearn_adreg._validation import check_range
 
@@ -61,18 +68,19 @@ def prepare_problems(
 ) -> tuple[list[Problem], Spectrum]:
     """Set up each split, and find the spectrum of all rows."""
     _check_splits(rows, splits)
-    everything = np.arange(len(rows.X))
-    # All rows are one more split, which does not cut the others' cells.
-    splits = [(everything, everything), *splits]
     if rows.X.shape[1] > len(rows.X):
         design = _design(rows, rows.deviations, centred=centred)
         _check_range(rows, design.column_variances())
-        problems = [_wide_problem(rows, split, centred=centred) for split in splits]
-    else:
-        folds = list(fold_statistics(rows, splits, centred=centred))
-        _check_range(rows, folds[0].train.gram.diagonal())
-        problems = [_tall_problem(rows, fold) for fold in folds]
-    return problems[1:], problems[0].spectrum
+        everything = np.arange(len(rows.X))
+        whole, *problems = (
+            _wide_problem(rows, split, centred=centred)
+            for split in [(everything, everything), *splits]
+        )
+        return problems, whole.spectrum
+    statistics, folds = fold_statistics(rows, splits, centred=centred)
+    _check_range(rows, statistics.gram.diagonal())
+    problems = [_tall_problem(rows, fold) for fold in folds]
+    return problems, _spectrum(statistics)
 
 
 def _check_range(rows: Rows, variances: np.ndarray) -> None:
@@ -95,9 +103,8 @@ def _check_splits(rows: Rows, splits: Sequence[Split]) -> None:
 def _tall_problem(rows: Rows, fold: Fold) -> Problem:
     train, test = fold.train, fold.test
     held, weights = fold.split[1], rows.weights
-    values, basis = np.linalg.eigh(train.gram)
-    parts = basis.T @ train.cross
-    spectrum = Spectrum(values, basis, parts, parts**2, train.square)
+    spectrum = _spectrum(train)
+    basis = spectrum.basis
     held_out = HeldOut(
         gram=basis.T @ test.gram @ basis,
         cross=basis.T @ test.cross,
@@ -107,6 +114,12 @@ def _tall_problem(rows: Rows, fold: Fold) -> Problem:
         spread=_spread(rows.target[held], None if weights is None else weights[held]),
     )
     return Problem(fold.split, spectrum, held_out, train.mean, train.target_mean)
+
+
+def _spectrum(train: Statistics) -> Spectrum:
+    values, basis = np.linalg.eigh(train.gram)
+    parts = basis.T @ train.cross
+    return Spectrum(values, basis, parts, parts**2, train.square)
 
 
 def _wide_problem(rows: Rows, split: Split, *, centred: bool) -> Problem:
