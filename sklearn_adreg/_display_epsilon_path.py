@@ -171,7 +171,7 @@ class EpsilonPathDisplay:
         self.figure_ = self.ax_.figure
         mean, spread = self.scores.mean(axis=0), self.scores.std(axis=0)
         colour = COLOURS[1 + n_lines(self.ax_) % (len(COLOURS) - 1)]
-        label = f"mean of {len(self.scores)} splits, and a standard deviation"
+        label = f"mean and deviation of {len(self.scores)} splits"
         look = {"color": colour, "marker": ".", "label": label}
         (self.line_,) = self.ax_.plot(self.epsilons, mean, **(look | kwargs))
         colour = self.line_.get_color()
@@ -188,7 +188,7 @@ class EpsilonPathDisplay:
             markerfacecolor="white",
             markeredgecolor=colour,
             markeredgewidth=2,
-            label=f"best, epsilon = {self.epsilons[best]:.3g}",
+            label=f"best: {self.epsilons[best]:.3g}",
         )
         self._mark_largest()
         self.ax_.set_xscale("log")
@@ -204,7 +204,7 @@ class EpsilonPathDisplay:
                 self.max_epsilon,
                 color="0.3",
                 linestyle="--",
-                label=f"largest stable epsilon, {self.max_epsilon:.3g}",
+                label=f"largest stable: {self.max_epsilon:.3g}",
             )
 
 

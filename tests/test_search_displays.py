@@ -185,7 +185,7 @@ def test_epsilon_path() -> None:
     assert_array_equal(display.max_epsilon_line_.get_xdata(), search.max_epsilon_)
     assert display.ax_.get_xscale() == "log"
     assert display.ax_.get_ylabel() == "r2"
-    assert any("largest stable epsilon" in text for text in legend_of(display.ax_))
+    assert any("largest stable" in text for text in legend_of(display.ax_))
 
 
 @pytest.mark.filterwarnings("ignore:Gradient descent diverged")
