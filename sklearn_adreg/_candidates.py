@@ -41,14 +41,13 @@ class ModelMaker:
     flat: bool
 
     def __call__(
-        self, number: int, coef: np.ndarray, intercept: np.ndarray, n_iter: int
+        self, number: int, coef: np.ndarray, intercept: np.ndarray
     ) -> GradientDescentRegressor:
         """Of a candidate's number, coefficients (n_targets, n_features) and such."""
         model = GradientDescentRegressor(**(self.settings | self.grid.params[number]))
         target = 0 if self.flat else slice(None)
         model.coef_ = coef.astype(self.dtype)[target]
         model.intercept_ = intercept.astype(self.dtype)[target]
-        model.n_iter_ = n_iter
         model.epsilon_ = float(self.grid.candidates.epsilon[number])
         model.n_features_in_ = coef.shape[1]
         return model

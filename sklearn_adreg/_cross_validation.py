@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
@@ -13,7 +13,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_adreg._candidates import Grid, ModelMaker, best_steps, make_grid
 from sklearn_adreg._evaluation import Evaluation, Evaluator
 from sklearn_adreg._folds import Rows, Split
-from sklearn_adreg._problems import Problem, prepare_problems
+from sklearn_adreg._loss_check import get_loss
+from sklearn_adreg._loss_evaluation import LossData, LossEvaluator
+from sklearn_adreg._problems import check_splits, prepare_problems
 from sklearn_adreg._results import (
     Outcome,
     report_divergence,
@@ -21,6 +23,17 @@ from sklearn_adreg._results import (
 )
 from sklearn_adreg._scoring import Measure, check_rows
 from sklearn_adreg.backends import get_backend
+from sklearn_adreg.losses import SquaredError
+
+
+class Prepared(NamedTuple):
+    """Splits as one of the evaluators takes them, and the largest stable steps."""
+
+    kind: Callable[..., Any]
+    data: Any
+    problems: Sequence[Any]
+    on_splits: float
+    on_all: float
 
 
 @dataclass(frozen=True)
@@ -49,33 +62,45 @@ class Search:
     ) -> Outcome:
         """Score all candidates on all splits; `y` is as scorers are to see it."""
         check_rows(measures, splits)
+        check_splits(rows, splits)
         started = time.perf_counter()
-        centred = self.settings["fit_intercept"]
-        problems, whole = prepare_problems(rows, splits, centred=centred)
-        penalty = 0.0 if self.alphas is None else float(self.alphas.max())
-        on_splits = min(each.spectrum.max_epsilon(penalty) for each in problems)
-        on_all = whole.max_epsilon(penalty)
-        grid = make_grid(self.epsilons, self.alphas, min(on_splits, on_all))
-        prepared = time.perf_counter()
+        prepared = self._prepare(rows, splits)
+        limit = min(prepared.on_splits, prepared.on_all)
+        grid = make_grid(self.epsilons, self.alphas, limit)
+        fitted = time.perf_counter()
 
         maker = ModelMaker(grid, self.settings, rows.X.dtype, flat=y.ndim == 1)
-        evaluator = Evaluator(rows, y, grid.candidates, measures, maker)
-        grid, evaluations, paths = self._evaluate(evaluator, grid, problems)
+        evaluator = prepared.kind(prepared.data, y, grid.candidates, measures, maker)
+        grid, evaluations, paths = self._evaluate(evaluator, grid, prepared.problems)
         seconds = {
-            "fit_time": prepared - started,
-            "score_time": time.perf_counter() - prepared,
+            "fit_time": fitted - started,
+            "score_time": time.perf_counter() - fitted,
         }
         failed = np.any([each.diverged for each in evaluations], axis=0)
-        report_divergence(grid.params, failed, on_splits)
+        report_divergence(grid.params, failed, prepared.on_splits)
         scores = {
             measure.name: np.array([each.scores[measure.name] for each in evaluations])
             for measure in measures
         }
         results = search_results(grid.params, scores, seconds)
-        return Outcome(results, paths if self.keep_paths else None, on_all, len(splits))
+        kept = paths if self.keep_paths else None
+        return Outcome(results, kept, prepared.on_all, len(splits))
+
+    def _prepare(self, rows: Rows, splits: Sequence[Split]) -> Prepared:
+        centred, loss = self.settings["fit_intercept"], get_loss(self.settings["loss"])
+        penalty = 0.0 if self.alphas is None else float(self.alphas.max())
+        if loss == SquaredError():
+            problems, whole = prepare_problems(rows, splits, centred=centred)
+            on_splits = min(each.spectrum.max_epsilon(penalty) for each in problems)
+            on_all = whole.max_epsilon(penalty)
+            return Prepared(Evaluator, rows, problems, on_splits, on_all)
+        data = LossData.of(rows, loss, centred=centred)
+        on_splits = min(data.max_epsilon(train, penalty) for train, _ in splits)
+        on_all = data.max_epsilon(np.arange(len(rows.X)), penalty)
+        return Prepared(LossEvaluator, data, splits, on_splits, on_all)
 
     def _evaluate(
-        self, evaluator: Evaluator, grid: Grid, problems: Sequence[Problem]
+        self, evaluator: Any, grid: Grid, problems: Sequence[Any]
     ) -> tuple[Grid, list[Evaluation], np.ndarray | None]:
         paths, max_iter = None, self.settings["max_iter"]
         if self.early_stopping or self.keep_paths:
@@ -88,7 +113,7 @@ class Search:
         return grid, self._on_all(problems, evaluator.stopped, *limits), paths
 
     def _on_all(
-        self, problems: Sequence[Problem], method: Callable[..., Any], *arguments: Any
+        self, problems: Sequence[Any], method: Callable[..., Any], *arguments: Any
     ) -> list[Any]:
         """Call a method of the evaluator on each split."""
         parallel = Parallel(n_jobs=self.n_jobs)

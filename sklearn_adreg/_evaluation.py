@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,13 +10,17 @@ import numpy as np
 
 from sklearn_adreg._folds import Rows
 from sklearn_adreg._problems import Problem
-from sklearn_adreg._scoring import Measure, formula_scores
+from sklearn_adreg._scoring import (
+    MakeModel,
+    Measure,
+    Scores,
+    call_scorers,
+    formula_scores,
+)
 from sklearn_adreg._spectrum import Candidates, descend, steps_to
 
 # Numbers of one chunk of candidates: 32 MB.
 _CHUNK = 1 << 22
-
-Scores = dict[str, np.ndarray]
 
 
 class Evaluation(NamedTuple):
@@ -24,11 +28,6 @@ class Evaluation(NamedTuple):
 
     scores: Scores
     diverged: np.ndarray
-
-
-# A fitted model of a candidate's number, coefficients (n_targets, n_features),
-# intercepts (n_targets,) and the number of steps.
-MakeModel = Callable[[int, np.ndarray, np.ndarray, int], Any]
 
 
 @dataclass(frozen=True)
@@ -95,39 +94,16 @@ class Evaluator:
         found = formula_scores(measures, problem, self.rows, parts)
         if len(found) < len(measures):
             numbers = np.broadcast_to(chosen[:, None], stable.shape)[stable]
-            steps = n_iter[chosen][stable]
-            models = self._models(problem, parts, numbers, steps)
-            found |= self._call_scorers(problem, models, measures)
+            models = self._models(problem, parts, numbers)
+            test = problem.split[1]
+            found |= call_scorers(measures, models, self.rows.X, self.y, test)
         scores = {name: np.full(stable.shape, np.nan) for name in found}
         for name, values in found.items():
             scores[name][stable] = values
         return Evaluation(scores, ends.diverged)
 
     def _models(
-        self,
-        problem: Problem,
-        parts: np.ndarray,
-        numbers: np.ndarray,
-        steps: np.ndarray,
+        self, problem: Problem, parts: np.ndarray, numbers: np.ndarray
     ) -> Iterator[Any]:
-        for part, number, n_iter in zip(parts, numbers, steps, strict=True):
-            coef, intercept = problem.coefficients(part, self.rows)
-            yield self.make_model(int(number), coef, intercept, int(n_iter))
-
-    def _call_scorers(
-        self, problem: Problem, models: Iterator[Any], measures: Sequence[Measure]
-    ) -> Scores:
-        test = problem.split[1]
-        X, y = self.rows.X[test], self.y[test]
-        slow = [measure for measure in measures if measure.formula is None]
-        params = {
-            measure.name: measure.params_of(test, len(self.y)) for measure in slow
-        }
-        found = [
-            [measure.scorer(model, X, y, **params[measure.name]) for measure in slow]
-            for model in models
-        ]
-        columns = np.array(found, dtype=np.float64).reshape(-1, len(slow)).T
-        return {
-            measure.name: column for measure, column in zip(slow, columns, strict=True)
-        }
+        for part, number in zip(parts, numbers, strict=True):
+            yield self.make_model(int(number), *problem.coefficients(part, self.rows))

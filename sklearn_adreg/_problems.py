@@ -67,7 +67,6 @@ def prepare_problems(
     rows: Rows, splits: Sequence[Split], *, centred: bool
 ) -> tuple[list[Problem], Spectrum]:
     """Set up each split, and find the spectrum of all rows."""
-    _check_splits(rows, splits)
     if rows.X.shape[1] > len(rows.X):
         design = _design(rows, rows.deviations, centred=centred)
         _check_range(rows, design.column_variances())
@@ -89,7 +88,8 @@ def _check_range(rows: Rows, variances: np.ndarray) -> None:
     check_range("X", rows.X, rows.weights, variances)
 
 
-def _check_splits(rows: Rows, splits: Sequence[Split]) -> None:
+def check_splits(rows: Rows, splits: Sequence[Split]) -> None:
+    """Raise where a split has no rows to fit, or none to score."""
     for number, split in enumerate(splits):
         for name, part in zip(("training", "test"), split, strict=True):
             if not (len(part) if rows.weights is None else rows.weights[part].any()):

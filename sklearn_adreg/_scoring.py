@@ -21,6 +21,10 @@ _CANCELLED = 1e-6
 # Candidates whose predictions are held at one time.
 _PREDICTED = 64
 
+Scores = dict[str, np.ndarray]
+# A fitted model from a candidate's number, coefficients (n_targets, n_features) and
+# intercepts (n_targets,).
+MakeModel = Callable[[int, np.ndarray, np.ndarray], Any]
 Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -85,7 +89,7 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
 
 def formula_scores(
     measures: Iterable[Measure], problem: Problem, rows: Rows, parts: np.ndarray
-) -> dict[str, np.ndarray]:
+) -> Scores:
     """Scores of models, (n_models,), that all of the measures have formulas for."""
     errors = mean_squared_errors(problem, rows, parts)
     spread = problem.held_out.spread
@@ -94,6 +98,28 @@ def formula_scores(
         for measure in measures
         if measure.formula is not None
     }
+
+
+def call_scorers(
+    measures: Iterable[Measure],
+    models: Iterable[Any],
+    X: np.ndarray,
+    y: np.ndarray,
+    test: np.ndarray,
+) -> Scores:
+    """Scores of models, (n_models,), by the measures that have no formula."""
+    slow = [measure for measure in measures if measure.formula is None]
+    params = [measure.params_of(test, len(y)) for measure in slow]
+    held_X, held_y = X[test], y[test]
+    found = [
+        [
+            measure.scorer(model, held_X, held_y, **passed)
+            for measure, passed in zip(slow, params, strict=True)
+        ]
+        for model in models
+    ]
+    columns = np.array(found, dtype=np.float64).reshape(-1, len(slow)).T
+    return {measure.name: column for measure, column in zip(slow, columns, strict=True)}
 
 
 def mean_squared_errors(problem: Problem, rows: Rows, parts: np.ndarray) -> np.ndarray:

@@ -25,20 +25,21 @@ from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._routing import make_router, routed
 from sklearn_adreg._validation import checked_target, checked_weights
 from sklearn_adreg.backends import Backend
+from sklearn_adreg.losses import Loss
 
 _SCORERS = StrOptions(set(get_scorer_names()))
 # Whether X is finite is seen from its moments, without a pass over it.
 _DATA = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
 # Parameters that are handed on to GradientDescentRegressor as they are.
-_SHARED = "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
+_SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
 
 
 class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    r"""Linear regression by gradient descent, `epsilon` chosen by cross-validation.
+    """Linear model by gradient descent, with `epsilon` chosen by cross-validation.
 
     It finds what ``GridSearchCV(GradientDescentRegressor(...), {"epsilon": ...})``
-    finds for the squared error, in one pass over X for all candidates, all splits and
-    all numbers of steps: where the textbook's descent is at any step follows from the
+    finds. For the squared error it takes one pass over X for all candidates, splits and
+    numbers of steps: where the textbook's descent is at any step follows from the
     second moments of the training rows in closed form, and so do scores.
 
     Parameters
@@ -47,13 +48,13 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         Step lengths to try. None takes 20, spaced evenly on a logarithmic scale over
         three decades below the largest that is stable on all splits.
 
+    loss : str or callable, default='squared_error'
+        The loss, as in `GradientDescentRegressor`. For others than squared error the
+        descents are run, those of all candidates in the same passes over a split.
+
     alphas : array-like of shape (n_alphas,), default=None
-        Penalties to try with each step length, in
-
-        .. math:: F(w, b) = \frac{1}{S} \sum_i s_i (y_i - x_i \cdot w - b)^2
-                            + \frac{\alpha}{2} |w|^2 .
-
-        None is without a penalty.
+        Strengths of a ridge penalty, as `alpha` in `GradientDescentRegressor`, to try
+        with each step length; None is without a penalty.
 
     cv : int, splitter or iterable, default=None
         How the rows are split, as in `sklearn.model_selection.GridSearchCV`; None is
@@ -193,6 +194,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         self,
         epsilons: Any = None,
         *,
+        loss: str | Loss = "squared_error",
         alphas: Any = None,
         cv: Any = None,
         scoring: Any = None,
@@ -207,6 +209,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         verbose: int = 0,
     ) -> None:
         self.epsilons = epsilons
+        self.loss = loss
         self.alphas = alphas
         self.cv = cv
         self.scoring = scoring

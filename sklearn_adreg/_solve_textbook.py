@@ -110,14 +110,17 @@ class LossRows:
             self.backend,
             intercept=self.centred,
         )
-        first = self._start(start).astype(self.design.dtype)
+        first = self.start(start).astype(self.design.dtype)
         curve, coef, error = _descend(
-            objective, rows, first, self._scale(), steps, intercept=self.centred
+            objective, rows, first, self.scale(), steps, intercept=self.centred
         )
         if not np.isfinite(curve[0]):
             raise self._not_finite(first)
         _check_descent(
-            curve, abs(float(curve[0])), steps, lambda: self._max_epsilon(first, steps)
+            curve,
+            abs(float(curve[0])),
+            steps,
+            lambda: self.max_epsilon(first, steps.ridge),
         )
         level = np.zeros(self.target.shape[1])
         if self.centred:
@@ -131,7 +134,8 @@ class LossRows:
         linear = self.design.dot(coef) + level
         return not_finite(pointwise, self.target.ravel(), linear.ravel())
 
-    def _start(self, given: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    def start(self, given: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+        """Coefficients, and the intercept below them, that were found or are first."""
         if given is not None:
             coef, intercept = given
             level = intercept + self.design.mean @ coef
@@ -146,7 +150,7 @@ class LossRows:
         ]
         return np.vstack([np.zeros(shape), level])
 
-    def _scale(self) -> np.ndarray:
+    def scale(self) -> np.ndarray:
         """Return the standard deviation of each target; 1 where a link lies between."""
         if self.linked:
             return np.ones(self.target.shape[1], dtype=self.design.dtype)
@@ -154,18 +158,18 @@ class LossRows:
         scale = np.sqrt(weighted_mean((self.target - mean) ** 2, self.weights))
         return np.where(scale > 0, scale, 1.0).astype(self.design.dtype)
 
-    def _max_epsilon(self, start: np.ndarray, steps: Steps) -> float:
-        """Stable step for the largest curvature of the loss between z = 0 and y."""
+    def max_epsilon(self, start: np.ndarray, ridge: float) -> float:
+        """Find the stable step for the largest curvature between z = 0 and y."""
         pointwise = Pointwise(LinearLoss(self.loss), self.backend)
         target = self.target.astype(self.design.dtype).ravel()
         constant = start[-1] if self.centred else np.zeros(self.target.shape[1])
         linear = np.broadcast_to(constant, self.target.shape).ravel()
-        near = 1e-3 * (1.0 if self.linked else float(self._scale().max()))
+        near = 1e-3 * (1.0 if self.linked else float(self.scale().max()))
         curvature = pointwise.slopes(target, linear, near).curvature.max()
         largest = largest_eigenvalue(self.design, self.weights[:, None])
         if self.centred:
             largest = max(largest, 1.0)
-        return stable_epsilon(float(curvature) * largest + steps.ridge)
+        return stable_epsilon(float(curvature) * largest + ridge)
 
 
 def place_loss_rows(
