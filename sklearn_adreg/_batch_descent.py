@@ -166,13 +166,13 @@ class Batch:
         """Objective of each candidate, summed over the targets."""
         rows, dtype = self.rows, self.rows.design.dtype
         pointwise = Pointwise(LinearLoss(rows.loss), rows.backend)
-        slopes, levels = (
-            (coef[..., :-1], coef[..., -1]) if rows.centred else (coef, 0.0)
-        )
+        slopes, levels = coef, np.zeros(coef.shape[:2])
+        if rows.centred:
+            slopes, levels = coef[..., :-1], coef[..., -1]
         found = alpha / 2 * (slopes**2).sum(axis=(1, 2))
         for number, target in enumerate(np.ascontiguousarray(rows.target.T)):
             linear = rows.design.dot(slopes[:, number].T.astype(dtype))
-            linear = linear + (levels[:, number] if rows.centred else 0.0)
+            linear = linear + levels[:, number]
             for candidate, column in enumerate(linear.T.astype(dtype)):
                 values = pointwise.values(target, np.ascontiguousarray(column))
                 found[candidate] += rows.weights @ values

@@ -21,6 +21,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_adreg._candidates import checked_list
 from sklearn_adreg._cross_validation import Search
 from sklearn_adreg._folds import make_rows
+from sklearn_adreg._loss_check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._routing import make_router, routed
 from sklearn_adreg._validation import checked_target, checked_weights
@@ -153,7 +154,6 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     See Also
     --------
-    GradientDescentRegressor : The same with given parameters.
     EpsilonPathDisplay : The scores against the step lengths.
 
     Examples
@@ -168,12 +168,6 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     0.3
     >>> model.cv_results_["mean_test_score"].round(2)
     array([0.24, 0.98, 1.  ])
-
-    The number of steps is a parameter like any other:
-
-    >>> model = GradientDescentRegressorCV(early_stopping=True).fit(X, y)
-    >>> model.best_n_iter_ == model.n_iter_
-    True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -262,14 +256,19 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     predict = GradientDescentRegressor.predict
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Get metadata routing of this object.
+        """Say what `fit` passes on to the splitter and to the scorers.
 
         Returns
         -------
         MetadataRouter
-            What `fit` passes on to the splitter and to the scorers.
+            The routing.
         """
         return make_router(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = needs_positive(self.loss)
+        return tags
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
