@@ -111,7 +111,8 @@ class Batch:
     def diverged(self, coef: np.ndarray) -> np.ndarray:
         """Tell which candidates went uphill, or where the objective is not finite."""
         first = self._objectives(self.rows.start(None).T[None], np.zeros(1))
-        last = self._objectives(coef, self.candidates.alpha)
+        with np.errstate(over="ignore", invalid="ignore"):
+            last = self._objectives(coef, self.candidates.alpha)
         noise = 100 * np.finfo(self.rows.design.dtype).eps * np.abs(first)
         return ~(last <= first + noise)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from sklearn_adreg._evaluation import Evaluation
 from sklearn_adreg._folds import Rows, Split
 from sklearn_adreg._loss_check import check_loss
 from sklearn_adreg._loss_key import keyed
-from sklearn_adreg._scoring import MakeModel, Measure, call_scorers
+from sklearn_adreg._pointwise import predicted
+from sklearn_adreg._scoring import MakeModel, Measure, call_scorers, predicted_scores
 from sklearn_adreg._solve_textbook import LossRows, place_loss_rows
 from sklearn_adreg._spectrum import Candidates
 from sklearn_adreg._traits import traits_of
@@ -121,12 +122,16 @@ class LossEvaluator:
     ) -> Evaluation:
         diverged = batch.diverged(coef)
         slopes, intercepts = batch.intercepts(coef)
-        models = (
-            self.make_model(int(chosen[i]), slopes[i], intercepts[i])
-            for i in np.flatnonzero(~diverged)
-        )
-        called = [replace(measure, formula=None) for measure in measures]
-        found = call_scorers(called, models, self.data.rows.X, self.y, split[1])
+        slopes, intercepts = slopes[~diverged], intercepts[~diverged]
+        test = self.data.rows.take(split[1])
+        linear = np.tensordot(test.X, slopes, (1, 2)) + intercepts
+        predictions = predicted(self.data.loss, linear)
+        found = predicted_scores(measures, predictions, test.target, test.weights)
+        if len(found) < len(measures):
+            numbers = map(int, chosen[~diverged])
+            models = map(self.make_model, numbers, slopes, intercepts)
+            X = self.data.rows.X
+            found |= call_scorers(measures, models, X, self.y, split[1])
         scores = {name: np.full(len(chosen), np.nan) for name in found}
         for name, values in found.items():
             scores[name][~diverged] = values

@@ -111,7 +111,7 @@ def _tall_problem(rows: Rows, fold: Fold) -> Problem:
         square=test.square,
         shift=(test.mean - train.mean) @ basis,
         target_shift=test.target_mean - train.target_mean,
-        spread=_spread(rows.target[held], None if weights is None else weights[held]),
+        spread=spread_of(rows.target[held], None if weights is None else weights[held]),
     )
     return Problem(fold.split, spectrum, held_out, train.mean, train.target_mean)
 
@@ -155,7 +155,7 @@ def _wide_held_out(
         square=weighted_mean(target**2, test.shares),
         shift=(relative_mean(design, test.pivot) - mean) @ basis,
         target_shift=test_target_mean - target_mean,
-        spread=_spread(test.target, test.weights),
+        spread=spread_of(test.target, test.weights),
     )
 
 
@@ -170,6 +170,7 @@ def _design(
     )
 
 
-def _spread(target: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def spread_of(target: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Mean square deviation of the targets from their mean, as metrics compute it."""
     mean = np.average(target, axis=0, weights=weights)
     return np.average((target - mean) ** 2, axis=0, weights=weights)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._folds import Rows
-from sklearn_adreg._problems import Problem
+from sklearn_adreg._problems import Problem, spread_of
 
 # Below this part of what it is a difference of, a mean square has lost too many digits.
 _CANCELLED = 1e-6
@@ -93,6 +93,26 @@ def formula_scores(
     """Scores of models, (n_models,), that all of the measures have formulas for."""
     errors = mean_squared_errors(problem, rows, parts)
     spread = problem.held_out.spread
+    return {
+        measure.name: measure.formula(errors, spread)
+        for measure in measures
+        if measure.formula is not None
+    }
+
+
+def predicted_scores(
+    measures: Iterable[Measure],
+    predictions: np.ndarray,
+    target: np.ndarray,
+    weights: np.ndarray | None,
+) -> Scores:
+    """Scores of models by formulas, from predictions (n_samples, n_models, n_targets).
+
+    `target` is (n_samples, n_targets).
+    """
+    residuals = target[:, None] - predictions
+    errors = np.average(residuals**2, axis=0, weights=weights)
+    spread = spread_of(target, weights)
     return {
         measure.name: measure.formula(errors, spread)
         for measure in measures

@@ -62,22 +62,22 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         5-fold.
 
     scoring : str, callable, list, tuple or dict, default=None
-        What is to be largest on the held-out rows; None is the coefficient of
-        determination. Of several the first chooses, and `cv_results_` has all.
-        'r2', 'neg_mean_squared_error' and 'neg_root_mean_squared_error' follow from
-        second moments; others are called on each candidate and split.
+        What is to be largest on the held-out rows; None is R^2. Of several the first
+        chooses, and `cv_results_` has all.
+        R^2 and (root) mean squared errors cost nothing; other scorers are called on
+        each candidate and split.
 
     max_iter : int, default=1000
         The largest number of steps.
 
     tol : float, default=1e-6
-        When to stop, as in `GradientDescentRegressor`; not with `early_stopping`.
+        When to stop, as in `GradientDescentRegressor`.
 
     fit_intercept : bool, default=True
         Whether to fit the intercept.
 
     early_stopping : bool, default=False
-        Whether to choose the number of steps, up to `max_iter`, as well.
+        Whether to choose the number of steps, up to `max_iter`, as well; without `tol`.
 
     store_path_scores : bool, default=False
         Whether to keep the scores after every number of steps, in `path_scores_`.
@@ -119,16 +119,16 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     cv_results_ : dict of ndarray
         The columns of `sklearn.model_selection.GridSearchCV`. With `early_stopping`
-        each candidate stands there with the best number of steps for it, as
-        `param_max_iter`. The seconds of the search, which candidates share, are
-        divided equally.
+        each candidate has the best number of steps for it, in `param_max_iter`. The
+        seconds of the search are divided equally among candidates.
 
     path_scores_ : ndarray of shape (n_splits, n_candidates, `max_iter` + 1)
         The (first) score of each candidate after 0, 1, ... steps. Only with
         `store_path_scores`.
 
     max_epsilon_ : float
-        The largest stable step length for all rows and the largest of `alphas`.
+        The largest stable step length for all rows and the largest of `alphas`;
+        estimated at the start for losses other than squared error.
 
     n_splits_ : int
         Number of splits.
@@ -150,7 +150,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     Warns
     -----
     FitFailedWarning
-        Of the candidates that diverge, all in one warning; they are scored NaN.
+        Once, of all candidates that diverge; they are scored NaN.
 
     See Also
     --------
@@ -288,12 +288,10 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         rows = make_rows(X, checked_target(y, X.dtype), weights, search.place)
         with np.errstate(over="ignore", invalid="ignore"):  # refused with a reason
             outcome = search.run(rows, y, splits, measures)
-        for name, value in outcome.attributes(measures[0].name).items():
-            setattr(self, name, value)
-
-        model = GradientDescentRegressor(**(search.settings | self.best_params_))
-        self.best_estimator_ = model.fit(X, y, sample_weight)
-        for name, value in vars(model).items():
+        found = outcome.attributes(measures[0].name)
+        model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
+        found["best_estimator_"] = model.fit(X, y, sample_weight)
+        for name, value in (found | vars(model)).items():
             if name.endswith("_"):
                 setattr(self, name, value)
         if hasattr(self, "feature_names_in_"):

@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import make_scorer, max_error, r2_score
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.metrics import make_scorer, max_error
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg._cross_validation import Search
-from sklearn_adreg._folds import make_rows
-from sklearn_adreg._routing import routed
 from sklearn_adreg._spectrum import Candidates, Spectrum, descend, steps_to
 
 N_STEPS = 30
@@ -182,34 +179,28 @@ def test_where_descents_stop(tol: float, alpha: float) -> None:
         assert found[number] == n_steps
 
 
-def test_penalties() -> None:
-    # The search alone: what it would fit to all rows has the penalty as well.
+@pytest.mark.filterwarnings("ignore:Gradient descent did not converge")
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_penalties(place: dict[str, Any], n_targets: int) -> None:
     X, y = data()
-    steps, alphas = epsilons()[:2], np.array([0.1, 1.0])
-    settings = {
-        "max_iter": N_STEPS,
-        "tol": 0.0,
-        "fit_intercept": True,
-        "backend": "autograd",
-        "device": None,
-    }
-    search = Search(steps, alphas, False, False, None, settings)
-    measures = routed(GradientDescentRegressorCV(), None, {})[1]
-    splits = list(KFold(3).split(X))
-    rows = make_rows(X, y[:, None], None, search.place)
-    outcome = search.run(rows, y, splits, measures)
-    assert outcome.attributes("score")["alpha_"] in alphas
-    assert [list(params) for params in outcome.results["params"]] == [
-        ["alpha", "epsilon"]
-    ] * 4
-    for number, params in enumerate(outcome.results["params"]):
-        for fold, (train, test) in enumerate(splits):
-            mean, level = X[train].mean(axis=0), y[train].mean()
-            centred = X[train] - mean
-            gram = centred.T @ centred / len(train)
-            cross = centred.T @ (y[train] - level) / len(train)
-            alpha, epsilon = params["alpha"], params["epsilon"]
-            coef = descended(gram, cross, epsilon, alpha, N_STEPS)
-            expected = r2_score(y[test], (X[test] - mean) @ coef + level)
-            found = outcome.results[f"split{fold}_test_score"][number]
-            assert_allclose(found, expected, rtol=1e-8)
+    y = np.column_stack([y, X[:, 0]])[:, :n_targets].squeeze()
+    grid = {"alpha": [0.0, 0.1, 1.0], "epsilon": epsilons()[:2]}
+    limits: dict[str, Any] = {"max_iter": 100, "tol": 0.01}
+    model = GradientDescentRegressor(**limits, **place)
+    theirs = GridSearchCV(model, grid, cv=3).fit(X, y)
+    ours = GradientDescentRegressorCV(
+        grid["epsilon"], alphas=grid["alpha"], cv=3, **limits, **place
+    ).fit(X, y)
+    assert ours.cv_results_["params"] == theirs.cv_results_["params"]
+    for name in ("split0_test_score", "mean_test_score", "std_test_score"):
+        found, expected = ours.cv_results_[name], theirs.cv_results_[name]
+        assert_allclose(found, expected, rtol=1e-8)
+    assert ours.alpha_ == theirs.best_params_["alpha"]
+    assert_allclose(ours.coef_, theirs.best_estimator_.coef_, rtol=1e-8)
+
+
+def test_longest_step_with_a_penalty() -> None:
+    X, y = data()
+    plain = GradientDescentRegressorCV(max_iter=5, tol=0).fit(X, y).max_epsilon_
+    model = GradientDescentRegressorCV(alphas=[0.0, 3.0], max_iter=5, tol=0).fit(X, y)
+    assert_allclose(1 / model.max_epsilon_, 1 / plain + 1.5, rtol=1e-10)

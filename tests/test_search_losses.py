@@ -1,0 +1,142 @@
+"""The search with losses other than squared error, beside GridSearchCV."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
+from sklearn_adreg.losses import Huber, Pinball
+
+# Parts of the step that the curvature at the start allows.
+PARTS = np.array([0.01, 0.1, 0.4])
+
+
+def data(n_targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Counts, which every loss is defined for."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4)) * [1.0, 0.5, 2.0, 1.0] + [1.0, 0.0, 2.0, 0.0]
+    rate = np.exp(0.3 * X @ rng.standard_normal((4, n_targets)))
+    y = 1.0 + rng.poisson(rate)
+    return X, y[:, 0] if n_targets == 1 else y
+
+
+def stock_out(y_true: Any, y_pred: Any) -> Any:
+    return adnp.maximum(4 * (y_true - y_pred), y_pred - y_true)
+
+
+def epsilons(loss: Any, **settings: Any) -> np.ndarray:
+    model = GradientDescentRegressorCV([1e-6], loss=loss, max_iter=1, tol=0, **settings)
+    # Lines have no curvature that would limit a step.
+    return PARTS * min(model.fit(*data()).max_epsilon_, 0.5)
+
+
+LOSSES = [Huber(), Pinball(0.8), "poisson_deviance", stock_out]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_equals_grid_search(
+    place: dict[str, Any], loss: Any, n_targets: int, fit_intercept: bool
+) -> None:
+    X, y = data(n_targets)
+    steps = epsilons(loss, fit_intercept=fit_intercept)
+    limits: dict[str, Any] = {
+        "loss": loss,
+        "max_iter": 25,
+        "tol": 0.02,
+        "fit_intercept": fit_intercept,
+    }
+    grid = {"epsilon": steps, "alpha": [0.0, 0.2]}
+    scoring = ["neg_mean_absolute_error", "r2"]
+    with warnings.catch_warnings(action="ignore"):  # so few steps do not converge
+        model = GradientDescentRegressor(**limits, **place)
+        theirs = GridSearchCV(model, grid, cv=3, scoring=scoring, refit=scoring[0])
+        ours = GradientDescentRegressorCV(
+            steps, alphas=[0.0, 0.2], cv=3, scoring=scoring, **limits, **place
+        )
+        expected, found = theirs.fit(X, y), ours.fit(X, y)
+    assert list(found.cv_results_) == list(expected.cv_results_)
+    for name, values in expected.cv_results_.items():
+        if "_test_" in name and "rank" not in name:
+            assert_allclose(found.cv_results_[name], values, rtol=1e-8, err_msg=name)
+    assert found.best_params_ == expected.best_params_
+    assert_array_equal(found.coef_, expected.best_estimator_.coef_)
+    assert_array_equal(found.predict(X), expected.predict(X))
+
+
+def test_weights_and_other_processes() -> None:
+    X, y = data()
+    counts = np.random.default_rng(1).integers(0, 3, 60)
+    groups = np.arange(60) // 20
+    splits = [(groups != group, groups == group) for group in range(3)]
+    rows = [tuple(map(np.flatnonzero, split)) for split in splits]
+    repeated = np.repeat(np.arange(60), counts)
+    again = [
+        tuple(np.flatnonzero(part[repeated]) for part in split) for split in splits
+    ]
+    settings: dict[str, Any] = {"loss": "huber", "max_iter": 20, "tol": 0, "n_jobs": 2}
+    steps = epsilons("huber")
+    model = GradientDescentRegressorCV(steps, cv=rows, **settings)
+    found = model.fit(X, y, counts.astype(float)).cv_results_["mean_test_score"]
+    model = GradientDescentRegressorCV(steps, cv=again, **settings)
+    expected = model.fit(X[repeated], y[repeated]).cv_results_["mean_test_score"]
+    assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_paths(device: str | None) -> None:
+    X, y = data()
+    steps = epsilons("huber")
+    settings: dict[str, Any] = {"backend": "jax", "device": device, "loss": "huber"}
+    model = GradientDescentRegressorCV(
+        steps, max_iter=12, early_stopping=True, store_path_scores=True, **settings
+    ).fit(X, y)
+    assert model.path_scores_.shape == (5, 3, 13)
+    for n_steps in (1, 5, 12):
+        alone = GradientDescentRegressor(
+            epsilon=steps[1], max_iter=n_steps, tol=0, **settings
+        )
+        expected = cross_val_score(alone, X, y)
+        assert_allclose(model.path_scores_[:, 1, n_steps], expected, rtol=1e-8)
+    means = model.path_scores_.mean(axis=0)[:, 1:]
+    assert_array_equal(model.cv_results_["param_max_iter"], 1 + means.argmax(axis=1))
+    assert_allclose(model.cv_results_["mean_test_score"], means.max(axis=1), rtol=1e-12)
+    assert model.n_iter_ == model.best_n_iter_
+
+
+def test_divergence() -> None:
+    X, y = data()
+    steps = epsilons("log_cosh")[1] * np.array([1.0, 1e4])
+    model = GradientDescentRegressorCV(steps, loss="log_cosh", max_iter=20, tol=0)
+    with pytest.warns(FitFailedWarning, match="1 of 2"):
+        model.fit(X, y)
+    assert_array_equal(np.isnan(model.cv_results_["mean_test_score"]), [False, True])
+
+
+def test_epsilons_from_the_data() -> None:
+    X, y = data()
+    model = GradientDescentRegressorCV(
+        loss="huber", max_iter=300, early_stopping=True
+    ).fit(X, y)
+    assert model.epsilon_ < model.max_epsilon_
+    best = GradientDescentRegressor("huber").fit(X, y)
+    assert model.best_score_ > cross_val_score(best, X, y).mean() - 1e-3
+
+
+def test_targets_are_checked() -> None:
+    X, y = data()
+    model = GradientDescentRegressorCV(loss="poisson_deviance")
+    assert model.__sklearn_tags__().target_tags.positive_only
+    with pytest.raises(ValueError, match="Poisson"):
+        model.fit(X, -y)
+    with pytest.raises(ValueError, match="'loss' parameter"):
+        GradientDescentRegressorCV(loss="none such").fit(X, y)
