@@ -23,6 +23,12 @@ class Outcome(NamedTuple):
 
     def attributes(self, name: str) -> dict[str, Any]:
         """Attributes of the estimator; the score of that name chooses."""
+        if np.isnan(self.results[f"mean_test_{name}"]).all():
+            raise ValueError(
+                "The 'scoring' parameter must be a scorer that can tell candidates "
+                f"apart. Got NaN from {name!r} on some split for every candidate "
+                "instead. Score with larger test sets, or with another scorer."
+            )
         index = int(self.results[f"rank_test_{name}"].argmin())
         chosen = self.results["params"][index]
         found = {

@@ -196,6 +196,13 @@ def test_epsilon_path_leaves_out_what_diverged() -> None:
     assert display.best_.get_xdata()[0] < 1
 
 
+def test_epsilon_path_of_the_best_penalty() -> None:
+    search = searched(alphas=[0.0, 5.0], scoring=lambda *_: 1.0)
+    display = EpsilonPathDisplay.from_estimator(search)
+    assert_array_equal(display.epsilons, np.sort(EPSILONS))
+    assert display.ax_.get_ylabel() == "score"
+
+
 def test_epsilon_path_of_other_searches() -> None:
     X, y = data()
     pipeline = make_pipeline(StandardScaler(), textbook())
