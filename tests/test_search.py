@@ -16,7 +16,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import get_scorer, make_scorer, median_absolute_error
 from sklearn.model_selection import (
     GridSearchCV,
@@ -286,49 +285,3 @@ def test_final_fit(place: dict[str, Any]) -> None:
     assert_array_equal(model.predict(X), expected.predict(X))
     assert model.score(X, y) == expected.score(X, y)
     assert model.best_params_ == {"epsilon": model.epsilon_}
-
-
-def test_divergence_is_said_once() -> None:
-    X, y = data()
-    largest = largest_stable(X)
-    epsilons = largest * np.array([0.1, 0.5, 3.0, 30.0])
-    model = GradientDescentRegressorCV(epsilons, tol=1e-2)
-    with pytest.warns(FitFailedWarning) as caught:
-        model.fit(X, y)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-    message = str(caught[0].message)
-    assert "2 of 4 candidates" in message
-    for epsilon in epsilons[2:]:
-        assert f"epsilon={epsilon:.6g}" in message
-    scores = model.cv_results_["mean_test_score"]
-    assert_array_equal(np.isnan(scores), [False, False, True, True])
-    assert_array_equal(model.cv_results_["rank_test_score"][2:], [3, 3])
-    assert_allclose(model.max_epsilon_, largest, rtol=1e-12)
-
-
-def test_no_candidate_is_left() -> None:
-    X, y = data()
-    model = GradientDescentRegressorCV([1e3, 1e4]).fit
-    with pytest.raises(DivergenceError, match="with every candidate") as caught:
-        model(X, y)
-    stable = min(largest_stable(X[train]) for train, _ in KFold(5).split(X))
-    assert_allclose(caught.value.max_epsilon, stable, rtol=1e-12)
-
-
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_epsilons_from_the_data(scale: float) -> None:
-    X, y = data()
-    model = GradientDescentRegressorCV(tol=1e-2).fit(scale * X, y)
-    epsilons = np.array(model.cv_results_["param_epsilon"])
-    assert len(epsilons) == 20
-    assert_allclose(np.diff(np.log(epsilons)), np.log(950) / 19)
-    stable = [largest_stable(scale * X[train]) for train, _ in KFold(5).split(X)]
-    assert_allclose(epsilons[-1], 0.95 * min(*stable, model.max_epsilon_))
-    assert np.isfinite(model.cv_results_["mean_test_score"]).all()
-
-
-def test_nothing_to_learn() -> None:
-    model = GradientDescentRegressorCV(cv=2).fit(np.ones((6, 2)), np.arange(6.0))
-    assert_array_equal(model.coef_, 0.0)
-    assert model.max_epsilon_ == np.inf
