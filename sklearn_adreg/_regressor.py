@@ -277,9 +277,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             start = checked_start(self.coef_, self.intercept_, X, targets)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
-            np.errstate(
-                over="ignore", invalid="ignore", divide="ignore"
-            ),  # refused with a reason
+            np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             solution = task.solve(X, targets, weights, start, report)
         if self.tol > 0 and solution.error > self.tol:
@@ -297,5 +295,4 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if flat:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         self.loss_curve_ = solution.loss_curve.astype(dtype)
-        self.n_iter_ = solution.n_iter
-        self.epsilon_ = solution.epsilon
+        self.n_iter_, self.epsilon_ = solution.n_iter, solution.epsilon
