@@ -191,7 +191,7 @@ class _Trial:
         def by_prediction(linear: Any) -> Any:
             return LinearLoss(self.loss)(self.y_true, linear)
 
-        if isinstance(error, TypeError) and "argument" in str(error):
+        if type(error) is TypeError and "positional argument" in str(error):
             return ValueError(
                 f"The loss {named(self.loss)} must be a function of two arrays, "
                 f"(y_true, y_pred). Got '{error}' from it. Define it with these two."
