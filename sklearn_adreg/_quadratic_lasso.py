@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-_PROXIMAL_STEPS = 5
+_PROXIMAL_STEPS = 100
 _MAX_ROUNDS = 1000
 # Singular values, relative to the largest, of columns that depend on each other.
 _DEPENDENT = 1e-7
@@ -54,9 +54,7 @@ class _Problem:
     def minimise(self, point: np.ndarray) -> np.ndarray:
         best = self._value(point)
         for _ in range(_MAX_ROUNDS):
-            for _ in range(_PROXIMAL_STEPS):
-                point = self._proximal(point)
-            point = self._solved(point)
+            point = self._solved(self._approached(point))
             value = self._value(point)
             progress = best - value > 4 * np.finfo(float).eps * abs(best)
             if self._optimal(point) or not progress:
@@ -67,6 +65,18 @@ class _Problem:
     def _value(self, point: np.ndarray) -> float:
         smooth = point @ (self._hessian @ point / 2 - self._cross)
         return float(smooth + self._threshold @ np.abs(point))
+
+    def _approached(self, point: np.ndarray) -> np.ndarray:
+        """Take accelerated proximal steps, and a plain one, which never leads up."""
+        ahead, start, momentum = point, point, 1.0
+        for _ in range(_PROXIMAL_STEPS):
+            before, point = point, self._proximal(ahead)
+            following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            ahead = point + (momentum - 1) / following * (point - before)
+            momentum = following
+        if self._value(point) > self._value(start):
+            point = start
+        return self._proximal(point)
 
     def _proximal(self, point: np.ndarray) -> np.ndarray:
         slope = self._hessian @ point - self._cross
