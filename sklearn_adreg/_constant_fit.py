@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from sklearn_adreg._pointwise import Pointwise
 
 # As many rows as tell a start that a descent is to improve on anyway.
-_ENOUGH = 4096
+_ENOUGH = 1024
 _MAX_EXPANSIONS = 60
 
 

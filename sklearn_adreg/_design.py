@@ -171,7 +171,9 @@ def tall_design(
     gram = moments.gram - np.outer(offset, offset)
     far = np.abs(offset) > _BENIGN_OFFSET * np.sqrt(np.maximum(np.diag(gram), 0.0))
     if far.any():
-        shift = design.mean + offset
+        # Measured from one of its own values, a constant column is exactly zero.
+        constant = np.diag(gram) <= 1e3 * np.finfo(X.dtype).eps * offset**2
+        shift = np.where(constant, _pivot(X, weights), design.mean + offset)
         design = HostDesign(X, weights, shift.astype(X.dtype), design.offset)
         moments, offset = _measure(design, target)
         gram = moments.gram - np.outer(offset, offset)
@@ -231,7 +233,12 @@ def _first_shift(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None
     mean = weighted_mean(drift, part)
     spread = np.sqrt(np.maximum(weighted_mean(drift**2, part) - mean**2, 0.0))
     shift = pivot + mean
-    return None if (np.abs(shift) <= 3.0 * spread).all() else shift.astype(X.dtype)
+    far = np.abs(shift) > 3.0 * spread
+    if len(X) > _FIRST_ROWS:
+        # What is constant so far need not be: many an indicator is. If it is, that
+        # shows in its moments.
+        far &= spread > 0
+    return shift.astype(X.dtype) if far.any() else None
 
 
 def _pivot(X: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -46,21 +46,6 @@ class DeviceSamples:
         """Differentiate at a value of the linear predictor."""
         return self.along(linear, linear, 0.0, width)
 
-    def advance(
-        self, linear: Any, direction: np.ndarray, width: float
-    ) -> tuple[Any, Point, np.ndarray]:
-        """Take a step of length one."""
-        advance = _Advance(_Along(self.backend, self.loss, width > 0))
-        ray, found, gradient = self.backend.evaluate(
-            advance,
-            linear,
-            self._number(direction),
-            self._number(width),
-            self.rows.X,
-            *self._labels,
-        )
-        return ray, _point(found), np.asarray(gradient, dtype=np.float64)
-
     def along(self, linear: Any, ray: Any, length: float, width: float) -> Point:
         """Point at a distance along a ray."""
         along = _Along(self.backend, self.loss, width > 0)
@@ -73,6 +58,10 @@ class DeviceSamples:
         """Gradient of the mean loss by the coefficients."""
         found = self.backend.evaluate(_gradient, self.rows.X, point.slopes)
         return np.asarray(found, dtype=np.float64)
+
+    def bend(self, linear: Any, width: float) -> float:
+        """Mean curvature."""
+        return self.point(linear, width).bend
 
     def hessian(self, curvature: Any) -> np.ndarray:
         """Second moments of the rows and the intercept's ones, weighted so.
@@ -172,25 +161,6 @@ class _Along:
 
         slopes = self.backend.value_and_gradient(total)(linear)[1]
         return self.loss(target, linear), slopes
-
-
-@dataclass(frozen=True)
-class _Advance:
-    along: _Along
-
-    def __call__(
-        self,
-        xp: Any,
-        linear: Any,
-        direction: Any,
-        width: Any,
-        X: Any,
-        target: Any,
-        weights: Any,
-    ) -> Any:
-        ray = _locate(xp, X, direction)
-        point = self.along(xp, linear, ray, 1.0, width, target, weights)
-        return ray, point, _gradient(xp, X, point[2])
 
 
 def _locate(_xp: Any, X: Any, coef: Any) -> Any:

@@ -23,7 +23,8 @@ from sklearn_adreg._windows import WindowedDescent
 # The metric is seen through a window that is somewhat wider.
 _WIDER = 3.0
 # Eigenvalues of the metric, relative to the mean curvature, that are trusted.
-_TRUSTED = 1e-3
+_TRUSTED = 1e-4, 0.3
+_ADAPTED, _LITTLE = 0.1, 0.7
 # A metric that costs less, in passes over X, is taken anew with every step.
 _CHEAP = 1.0
 # Steps to watch, and to save, before a metric is taken anew.
@@ -41,6 +42,7 @@ class LossDescent(WindowedDescent):
 
     coordinates: Coordinates
     curvature: float = field(default=0.0, init=False)
+    trusted: float = field(default=_TRUSTED[1], init=False)
 
     def _descend(self, point: Point, width: float) -> Point:
         here = _Here(point, self._gradient(self.samples.gradient(point), self.coef))
@@ -63,6 +65,7 @@ class LossDescent(WindowedDescent):
             lengths.append(float(steepness if width > 0 else change))
             if self._stalled(lengths):
                 break
+            self._adapt(lengths)
             if self._slow(here.point, decreases, width):
                 model, decreases = self._newton(self._near(width).curvature), []
                 continue
@@ -77,8 +80,8 @@ class LossDescent(WindowedDescent):
     ) -> _Here | None:
         """Step along a direction; None where no length makes things better."""
         direction = self.coordinates.coef(unknowns)
-        ray, point, gradient = self.samples.advance(self.linear, direction, width)
-        points = {1.0: point}
+        ray = self.samples.locate(direction)
+        points: dict[float, Point] = {}
 
         def trial(length: float) -> Trial:
             if length not in points:
@@ -91,10 +94,8 @@ class LossDescent(WindowedDescent):
         if found is None:
             return None
         point = points[found.length]
-        if found.length != 1:
-            gradient = self.samples.gradient(point)
         self.coef = self.coef + found.length * direction
-        there = _Here(point, self._gradient(gradient, self.coef))
+        there = _Here(point, self._gradient(self.samples.gradient(point), self.coef))
         model.learn(found.length, there.gradient - here.gradient)
         step = found.length * float(np.linalg.norm(unknowns))
         self.epsilon = step / float(np.linalg.norm(here.gradient))
@@ -124,6 +125,9 @@ class LossDescent(WindowedDescent):
 
     def _first_model(self, width: float) -> QuasiNewton:
         """Whitened coordinates over the mean curvature, seen through a window."""
+        if width == 0:
+            self.curvature = self.samples.bend(self.linear, self._close) or 1.0
+            return QuasiNewton(self.coordinates.spherical(self.curvature))
         near = self._near(_WIDER * width if self.curvature else width)
         self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
         if self._is_cheap(near, width):
@@ -137,8 +141,15 @@ class LossDescent(WindowedDescent):
     def _newton(self, curvature: Any) -> QuasiNewton:
         """Metric from the rows, weighted by their curvature."""
         hessian = self.samples.hessian(curvature)
-        smallest = _TRUSTED * self.curvature
+        smallest = self.trusted * self.curvature
         return QuasiNewton(self.coordinates.newton(hessian, smallest))
+
+    def _adapt(self, lengths: list[float]) -> None:
+        """Trust smaller eigenvalues where steps do little, and larger ones again."""
+        if len(lengths) > 1:
+            little = lengths[-1] > _LITTLE * lengths[-2]
+            self.trusted *= _ADAPTED if little else 1 / _ADAPTED
+        self.trusted = min(max(self.trusted, _TRUSTED[0]), _TRUSTED[1])
 
     def _is_cheap(self, point: Point, width: float) -> bool:
         return width > 0 and self._cost(point.curvature) < _CHEAP

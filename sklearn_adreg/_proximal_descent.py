@@ -143,8 +143,8 @@ class ProximalDescent(WindowedDescent):
         """Step towards the model's minimum; None where nothing is gained."""
         columns, start = model.columns, self.coef[model.columns]
         direction = target - start
-        ray, point, _ = model.samples.advance(self.linear, direction, width)
-        points = {1.0: point}
+        ray = model.samples.locate(direction)
+        points: dict[float, Point] = {}
 
         def trial(length: float) -> Trial:
             if length not in points:

@@ -2,8 +2,8 @@
 
 With rows x, weights s that sum to one and the linear predictor z = x . coef + b, the
 mean loss along a line z + t * ray is a function of one number: its value and slope
-cost no product with X. One more pass over X gives the gradient at the point reached,
-and the same pass can advance by a first guess of t.
+cost no product with X. A step costs two: one for the ray, and one for the gradient at
+the point reached.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from sklearn_adreg._pointwise import Pointwise, Slopes, predicted
 
 # Rows that are differentiated at a time: a few arrays of that length fit in cache.
 _CHUNK = 1 << 14
-# Of X, that much: it is multiplied, and multiplied back while it is still in cache.
-_BYTES = 1 << 21
+# As many rows as tell the mean of a thing roughly.
+_ENOUGH = 1 << 13
+# Of X, that much is weighted at a time.
+_BYTES = 1 << 23
 
 
 class Point(NamedTuple):
@@ -56,16 +58,14 @@ class Samples(Protocol):
     def point(self, linear: Any, width: float) -> Point:
         """Differentiate at a value of the linear predictor."""
 
-    def advance(
-        self, linear: Any, direction: np.ndarray, width: float
-    ) -> tuple[Any, Point, np.ndarray]:
-        """Take a step of length one: the ray, the point reached, the gradient there."""
-
     def along(self, linear: Any, ray: Any, length: float, width: float) -> Point:
         """Point at a distance along a ray."""
 
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient of the mean loss by the coefficients."""
+
+    def bend(self, linear: Any, width: float) -> float:
+        """Mean curvature, roughly."""
 
     def hessian(self, curvature: Any) -> np.ndarray:
         """Second moments of the rows and the intercept's ones, weighted so."""
@@ -116,24 +116,6 @@ class HostSamples:
         """Differentiate at a value of the linear predictor."""
         return self.along(linear, np.zeros_like(linear), 0.0, width)
 
-    def advance(
-        self, linear: np.ndarray, direction: np.ndarray, width: float
-    ) -> tuple[np.ndarray, Point, np.ndarray]:
-        """Take a step of length one: one pass over X."""
-        dtype = self.design.dtype
-        coef = direction[:-1].astype(dtype)
-        shift = dtype.type(direction[-1] - self.design.offset @ coef)
-        ray = np.empty_like(linear)
-        path = _Path(self, linear, width)
-        gradient = np.zeros(len(direction))
-        for rows, block in self._blocks():
-            ray[rows] = block @ coef + shift
-            slopes = path.visit(rows, ray[rows], 1.0)
-            gradient[:-1] += slopes @ block
-            gradient[-1] += slopes.sum(dtype=np.float64)
-        gradient[:-1] -= self.design.offset * gradient[-1]
-        return ray, path.point(), gradient
-
     def along(
         self, linear: np.ndarray, ray: np.ndarray, length: float, width: float
     ) -> Point:
@@ -147,6 +129,14 @@ class HostSamples:
         """Gradient of the mean loss by the coefficients; one pass over X."""
         product = self.design.transposed_dot(point.slopes[:, None])[:, 0]
         return np.append(product, point.slopes.sum(dtype=np.float64))
+
+    def bend(self, linear: np.ndarray, width: float) -> float:
+        """Mean curvature, from some of the rows."""
+        rows = some_rows(self._weights)
+        target, linear = self.target[rows], linear[rows]
+        curvature = self.pointwise.slopes(target, linear, width).curvature
+        weights = self._weights[rows] / self._weights[rows].sum()
+        return float(weights @ np.abs(curvature))
 
     def hessian(self, curvature: np.ndarray) -> np.ndarray:
         """Second moments of the rows and the intercept's ones, weighted so.
@@ -204,11 +194,11 @@ class HostSamples:
         for start in range(0, len(self.target), n_rows):
             yield slice(start, min(start + n_rows, len(self.target)))
 
-    def _blocks(self) -> Any:
-        shift = self.design.shift
-        for rows in self._chunks(self._block_rows):
-            block = self.design.X[rows]
-            yield rows, block if shift is None else block - shift
+
+def some_rows(weights: np.ndarray) -> np.ndarray:
+    """Return enough of the rows that count to measure what need not be exact."""
+    rows = np.flatnonzero(weights)
+    return rows[:: max(1, len(rows) // _ENOUGH)]
 
 
 class _Path:
@@ -220,8 +210,8 @@ class _Path:
         self._curvature = np.empty_like(linear) if width > 0 else None
         self._value, self._rise, self._bend = 0.0, 0.0, 0.0
 
-    def visit(self, rows: slice, ray: np.ndarray, length: float) -> np.ndarray:
-        """Differentiate at some rows; their weighted slopes."""
+    def visit(self, rows: slice, ray: np.ndarray, length: float) -> None:
+        """Differentiate at some rows."""
         samples = self._samples
         weights = samples._weights[rows]
         linear = self._from[rows] + ray.dtype.type(length) * ray
@@ -240,7 +230,6 @@ class _Path:
             bend = np.abs(found.curvature, out=self._curvature[rows])
             bend *= weights
             self._bend += float(bend.sum())
-        return slopes
 
     def point(self) -> Point:
         """Return what was collected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sklearn_adreg._loss_check import named, not_finite
 from sklearn_adreg._loss_descent import LossDescent
 from sklearn_adreg._pointwise import LinearLoss, Pointwise
 from sklearn_adreg._proximal_descent import ProximalDescent
-from sklearn_adreg._samples import Samples
+from sklearn_adreg._samples import Samples, some_rows
 from sklearn_adreg._solution import Report, Solution
 from sklearn_adreg._traits import Traits
 from sklearn_adreg._windows import Descended, Goal, WindowedDescent
@@ -21,8 +22,6 @@ from sklearn_adreg.losses import AbsoluteError, Loss, SquaredError
 
 # How closely a robust convex fit is found, where a descent only starts from it.
 _ROBUST_TOL = 1e-3
-# As many rows as tell the units that a tolerance is in.
-_ENOUGH = 1 << 14
 # A mean loss that is negative, and so many times the first one in size, has no minimum.
 _BOTTOMLESS = 1e12
 
@@ -76,12 +75,10 @@ class LossProblem:
     def _from(self, column: int, starts: list[np.ndarray]) -> Descended:
         """Descend from the best of some coefficients."""
         samples = self.data.samples(column, self.loss)
-        points = [samples.point(samples.locate(coef), 0.0) for coef in starts]
-        values = np.array([point.value for point in points], dtype=np.float64)
-        best = int(np.argmin(np.nan_to_num(values, nan=np.inf)))
-        start, point = starts[best], points[best]
-        if not np.isfinite(values[best]):
-            linear = np.asarray(point.linear)
+        start, linear = self._best(column, samples, starts)
+        point = samples.point(linear, 0.0)
+        if point.value is None or not np.isfinite(point.value):
+            linear = np.asarray(linear)
             raise not_finite(self._pointwise, self.data.target[:, column], linear)
         goal = self._goal(column, np.asarray(point.linear))
         end = self._method(samples, goal).run(start, point)
@@ -92,6 +89,21 @@ class LossProblem:
                 "of it. Check its sign."
             )
         return end
+
+    def _best(
+        self, column: int, samples: Samples, starts: list[np.ndarray]
+    ) -> tuple[np.ndarray, Any]:
+        """Return the start with the smallest loss, on some rows, and where it is."""
+        found = [(coef, samples.locate(coef)) for coef in starts]
+        if len(found) == 1:
+            return found[0]
+        rows = some_rows(self.data.row_weights)
+        target, weights = self.data.target[rows, column], self.data.row_weights[rows]
+        values = [
+            weights @ self._pointwise.values(target, np.asarray(linear)[rows])
+            for _, linear in found
+        ]
+        return found[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
 
     def _starts(self, column: int) -> list[np.ndarray]:
         """Return the constant fit, and least squares where that came for nothing."""
@@ -115,7 +127,7 @@ class LossProblem:
         """Units in which the descent measures how far it has come; from some rows."""
         scale = size = spread = 1.0
         if not self.traits.linked:
-            rows = _some_rows(self.data.row_weights)
+            rows = some_rows(self.data.row_weights)
             weights = self.data.row_weights[rows] / self.data.row_weights[rows].sum()
             target = self.data.target[rows, column].astype(np.float64)
             mean = weights @ target if self.data.coordinates.intercept else 0.0
@@ -160,12 +172,6 @@ class LossProblem:
             quadratic=quadratic,
             hessian=hessian,
         )
-
-
-def _some_rows(weights: np.ndarray) -> np.ndarray:
-    """Return enough of the rows that count to measure a spread."""
-    rows = np.flatnonzero(weights > 0)
-    return rows[:: max(1, len(rows) // _ENOUGH)]
 
 
 def _median(sizes: np.ndarray, weights: np.ndarray) -> float:
