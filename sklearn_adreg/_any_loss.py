@@ -39,6 +39,7 @@ class LossData:
     placed: Placed
     backend: Backend
     target: np.ndarray
+    weights: np.ndarray | None
     coordinates: Coordinates
     guess: np.ndarray | None = None
     rotation: tuple[SampleMetric, Design] | None = None
@@ -57,6 +58,13 @@ class LossData:
     def mean(self) -> np.ndarray:
         """What was subtracted from the rows of X as it came."""
         return self.design.mean if self.rotation is None else self.rotation[1].mean
+
+    @property
+    def target_mean(self) -> np.ndarray:
+        """Mean of each target; zero without an intercept."""
+        if not self.coordinates.intercept:
+            return np.zeros(self.target.shape[1])
+        return weighted_mean(self.target, self.weights)
 
     def samples(self, column: int, loss: Loss) -> Samples:
         """Return the samples of one target."""
@@ -112,16 +120,20 @@ def prepare_loss(
     )
     if not whitened:
         coordinates = Coordinates(np.ones(n_features), centred, ridge)
-        return LossData(placed, backend, y, coordinates)
+        return LossData(placed, backend, y, weights, coordinates)
     if placed.moments is not None:
         factor, guess = _tall_factor(placed.design, placed.moments, target, centred)
-        return LossData(placed, backend, y, Coordinates(factor, centred, ridge), guess)
+        return LossData(
+            placed, backend, y, weights, Coordinates(factor, centred, ridge), guess
+        )
     if n_samples < n_features and n_samples <= MAX_WHITENED:
         narrow, coordinates, rotation = _rotated(placed.design, backend, centred, ridge)
         placed = placed._replace(design=narrow)
-        return LossData(placed, backend, y, coordinates, rotation=rotation)
+        return LossData(placed, backend, y, weights, coordinates, rotation=rotation)
     scale = np.sqrt(np.where(placed.variances > 0, placed.variances, 1.0))
-    return LossData(placed, backend, y, Coordinates(1.0 / scale, centred, ridge))
+    return LossData(
+        placed, backend, y, weights, Coordinates(1.0 / scale, centred, ridge)
+    )
 
 
 @dataclass(frozen=True)

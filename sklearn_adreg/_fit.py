@@ -12,6 +12,7 @@ from sklearn_adreg._least_squares import prepare
 from sklearn_adreg._loss_check import check_loss, get_loss
 from sklearn_adreg._loss_key import keyed
 from sklearn_adreg._solution import Report, Solution
+from sklearn_adreg._solve_lasso import lasso_of_moments
 from sklearn_adreg._solve_loss import LossProblem
 from sklearn_adreg._solve_textbook import Steps, descend_textbook, place_loss_rows
 from sklearn_adreg._solve_whitened import descend_whitened
@@ -90,6 +91,11 @@ class Task:
         data = prepare_loss(
             X, y, weights, ridge=self.ridge, whitened=self.lasso == 0, **place
         )
+        if squared and self.lasso > 0 and start is None and self.tol > 0:
+            solution = lasso_of_moments(data, self.lasso)
+            if solution is not None:
+                report(solution.loss_curve[1:])
+                return solution
         problem = LossProblem(
             data, loss, traits, self.tol, self.max_iter, self.lasso, report
         )
