@@ -43,7 +43,7 @@ docs: $(VENV)/.docs ## Build the documentation and run the examples on its pages
 	$(PY) $(DOCS) -b html docs docs/_build/html
 	$(PY) $(DOCS) -b doctest docs docs/_build/doctest
 
-bench: $(VENV)/.test ## Run every benchmark
+bench: $(VENV)/.bench ## Run every benchmark
 	@set -e; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(TIMED) $(PY) "$$script"; \
 	done
@@ -62,7 +62,7 @@ clean: ## Remove the environments and everything built
 	$(@D)/bin/python -m pip install --quiet --upgrade "$(PIP)"
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.pip
 	$(PY) -m pip install --quiet --editable ".[$(EXTRAS)]" --group $*
 	@touch $@
 
