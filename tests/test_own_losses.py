@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import HuberRegressor, LinearRegression, QuantileRegressor
+from sklearn.linear_model import HuberRegressor, QuantileRegressor
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -117,9 +117,10 @@ def test_asymmetric_squares(data: Any, place: dict[str, Any]) -> None:
     X, y = data()
     # Iteratively reweighted least squares, which for expectiles is Newton's method.
     z = np.full(len(y), np.mean(y))
+    columns = np.c_[np.ones(len(y)), X - X.mean(axis=0)]
     for _ in range(100):
-        model = LinearRegression(tol=1e-15)
-        z = model.fit(X, y, sample_weight=np.where(y > z, 5.0, 1.0)).predict(X)
+        roots = np.sqrt(np.where(y > z, 5.0, 1.0))
+        z = columns @ np.linalg.lstsq(columns * roots[:, None], y * roots)[0]
     best = np.mean(np.where(y > z, 5.0, 1.0) * (y - z) ** 2)
     own = lambda y, z: adnp.where(y > z, 5.0, 1.0) * (y - z) ** 2  # noqa: E731
     assert fitted(own, X, y, place) <= best * (1 + PROMISED)
