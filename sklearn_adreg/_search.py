@@ -286,7 +286,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         rows = make_rows(X, checked_target(y, X.dtype), weights, search.place)
-        with np.errstate(over="ignore", invalid="ignore"):  # refused with a reason
+        with np.errstate(all="ignore"):  # what is not finite is refused with a reason
             outcome = search.run(rows, y, splits, measures)
         found = outcome.attributes(measures[0].name)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))

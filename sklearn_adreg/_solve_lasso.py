@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_adreg._any_loss import LossData
 from sklearn_adreg._design import Moments
 from sklearn_adreg._least_squares import CURVATURE
+from sklearn_adreg._objective import mean_squared_error
 from sklearn_adreg._quadratic_lasso import minimise
 from sklearn_adreg._solution import Solution
 
@@ -49,7 +50,6 @@ def lasso_of_moments(data: LossData, lasso: float) -> Solution | None:
 def _objective(
     data: LossData, moments: Moments, coef: np.ndarray, lasso: float
 ) -> float:
-    gram, cross, square = moments
-    loss = (coef * (gram @ coef - 2.0 * cross)).sum() + square.sum()
     ridge = data.coordinates.ridge / 2 * (coef**2).sum()
-    return float(loss + ridge + lasso * np.abs(coef).sum())
+    penalty = ridge + lasso * np.abs(coef).sum()
+    return float(mean_squared_error(coef, moments) + penalty)
