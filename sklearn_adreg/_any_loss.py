@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,17 @@ from sklearn_adreg._metric import (
     sample_metric,
 )
 from sklearn_adreg._placing import Design, Placed, beside, place_rows, samples_of
+from sklearn_adreg._row_losses import spread_out
 from sklearn_adreg._samples import Samples
+from sklearn_adreg._sketch import sampled_rows
+from sklearn_adreg._validation import check_range
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
 # The lasso works on few columns at a time where there are more than these.
 MOMENTS_FOR_LASSO = 512
+# Smallest eigenvalue of scaled moments by which other rows are whitened.
+_SPANNED = 1e-8
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,9 @@ class LossData:
 
     `guess` are the coefficients of least squares, (n_features, n_targets), where they
     came for nothing. `rotation` is the metric of the samples where the design was
-    replaced by its coordinates in the span of its rows.
+    replaced by its coordinates in the span of its rows. `sketch` is the same for a
+    sample of the rows, where there are many, in the same coordinates; if they are those
+    of the sample, `measure` measures all rows.
     """
 
     placed: Placed
@@ -43,6 +52,8 @@ class LossData:
     coordinates: Coordinates
     guess: np.ndarray | None = None
     rotation: tuple[SampleMetric, Design] | None = None
+    sketch: LossData | None = None
+    measure: Callable[[], LossData] | None = None
 
     @property
     def design(self) -> Design:
@@ -53,6 +64,13 @@ class LossData:
     def row_weights(self) -> np.ndarray:
         """Weights of all rows, written out; they sum to one."""
         return np.asarray(self.design.row_weights)
+
+    @cached_property
+    def some_rows(self) -> np.ndarray:
+        """Rows that count, enough to measure what need not be exact."""
+        if self.weights is None:
+            return spread_out(np.arange(len(self.target)))
+        return spread_out(np.flatnonzero(self.weights))
 
     @property
     def mean(self) -> np.ndarray:
@@ -69,7 +87,12 @@ class LossData:
     def samples(self, column: int, loss: Loss) -> Samples:
         """Return the samples of one target."""
         target = self.target[:, column]
-        return samples_of(self.design, target, loss, self.backend)
+        sketch = None if self.sketch is None else self.sketch.samples(column, loss)
+        return samples_of(self.design, target, loss, self.backend, sketch)
+
+    def complete(self) -> LossData:
+        """Return the same, with all rows measured and no sample of them."""
+        return replace(self, sketch=None) if self.measure is None else self.measure()
 
     def inner(self, coef: np.ndarray, intercept: float) -> np.ndarray:
         """Unknowns of the descent, from coefficients and intercept for X as it came."""
@@ -100,40 +123,106 @@ def prepare_loss(
     centred: bool,
     ridge: float,
     whitened: bool,
+    sketched: bool,
 ) -> LossData:
     """Place the data, measure them, and choose the coordinates.
 
-    Without `whitened`, those are the coefficients themselves.
+    Without `whitened`, those are the coefficients themselves. With `sketched`, many
+    rows in host memory are measured by a sample of them.
     """
-    target = y - (weighted_mean(y, weights) if centred else 0.0)
-    target = target.astype(X.dtype)
-    n_samples, n_features = X.shape
-    most = min(n_samples, MAX_WHITENED if whitened else MOMENTS_FOR_LASSO)
-    placed = place_rows(
-        X,
-        target,
-        weights,
-        backend=backend,
-        device=device,
-        centred=centred,
-        measured=n_features <= most,
-    )
-    if not whitened:
-        coordinates = Coordinates(np.ones(n_features), centred, ridge)
-        return LossData(placed, backend, y, weights, coordinates)
-    if placed.moments is not None:
-        factor, guess = _tall_factor(placed.design, placed.moments, target, centred)
+    how = _How(backend, device, centred, ridge, whitened)
+    rows = sampled_rows(X.shape, weights) if sketched and device is None else None
+    if rows is None:
+        return how.prepare(X, y, weights)
+    shares = None if weights is None else weights[rows] / weights[rows].sum()
+    sketch = how.prepare(X[rows], y[rows], shares)
+    design = sketch.design
+    assert isinstance(design, HostDesign)
+    if _spans(sketch.placed, X.dtype):
+        everyone = HostDesign(X, weights, design.shift, design.offset)
+        square = weighted_mean(how.centre(y, weights) ** 2, weights)
+        check_range("y", y, weights, square)
+        placed = Placed(everyone, None, sketch.placed.variances, square)
         return LossData(
-            placed, backend, y, weights, Coordinates(factor, centred, ridge), guess
+            placed,
+            backend,
+            y,
+            weights,
+            sketch.coordinates,
+            sketch=sketch,
+            measure=lambda: how.prepare(X, y, weights),
         )
-    if n_samples < n_features and n_samples <= MAX_WHITENED:
-        narrow, coordinates, rotation = _rotated(placed.design, backend, centred, ridge)
-        placed = placed._replace(design=narrow)
-        return LossData(placed, backend, y, weights, coordinates, rotation=rotation)
-    scale = np.sqrt(np.where(placed.variances > 0, placed.variances, 1.0))
-    return LossData(
-        placed, backend, y, weights, Coordinates(1.0 / scale, centred, ridge)
-    )
+    data = how.prepare(X, y, weights)
+    assert isinstance(data.design, HostDesign)
+    part = HostDesign(design.X, design.weights, data.design.shift, data.design.offset)
+    placed = data.placed._replace(design=part, moments=None)
+    sketch = replace(sketch, placed=placed, coordinates=data.coordinates)
+    return replace(data, sketch=sketch)
+
+
+@dataclass(frozen=True)
+class _How:
+    """Where the rows are to be, and in which coordinates."""
+
+    backend: Backend
+    device: str | None
+    centred: bool
+    ridge: float
+    whitened: bool
+
+    def centre(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """Subtract the mean of the targets, where there is an intercept."""
+        return y - (weighted_mean(y, weights) if self.centred else 0.0)
+
+    def prepare(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+    ) -> LossData:
+        """Measure all the rows that are given."""
+        target = self.centre(y, weights).astype(X.dtype)
+        n_samples, n_features = X.shape
+        most = min(n_samples, MAX_WHITENED if self.whitened else MOMENTS_FOR_LASSO)
+        placed = place_rows(
+            X,
+            target,
+            weights,
+            backend=self.backend,
+            device=self.device,
+            centred=self.centred,
+            measured=n_features <= most,
+        )
+        scaled = self._scaled(1.0 / placed.scale)
+        data = LossData(placed, self.backend, y, weights, scaled)
+        if not self.whitened:
+            return replace(data, coordinates=self._scaled(np.ones(n_features)))
+        if placed.moments is not None:
+            factor, guess = _tall_factor(
+                placed.design, placed.moments, target, self.centred
+            )
+            return replace(data, coordinates=self._scaled(factor), guess=guess)
+        if n_samples < n_features and n_samples <= MAX_WHITENED:
+            narrow, factor, rotation = _rotated(
+                placed.design, self.backend, self.centred
+            )
+            return replace(
+                data,
+                placed=placed._replace(design=narrow),
+                coordinates=self._scaled(factor),
+                rotation=rotation,
+            )
+        return data
+
+    def _scaled(self, factor: np.ndarray) -> Coordinates:
+        return Coordinates(factor, self.centred, self.ridge)
+
+
+def _spans(placed: Placed, dtype: np.dtype) -> bool:
+    """Whether rows tell all columns apart, well enough to whiten others by them."""
+    if not (placed.variances > 0).all() or placed.moments is None:
+        return bool((placed.variances > 0).all())
+    scale = np.sqrt(placed.variances)
+    values = np.linalg.eigvalsh(placed.moments.gram / np.outer(scale, scale))
+    smallest = max(_SPANNED, float(np.finfo(dtype).eps) ** (2 / 3))
+    return bool(values[0] > smallest * values[-1])
 
 
 @dataclass(frozen=True)
@@ -171,8 +260,8 @@ def _tall_factor(
 
 
 def _rotated(
-    design: Design, backend: Backend, centred: bool, ridge: float
-) -> tuple[Design, Coordinates, Any]:
+    design: Design, backend: Backend, centred: bool
+) -> tuple[Design, np.ndarray, Any]:
     """Replace X by its coordinates in an orthonormal basis of the span of its rows.
 
     With fewer rows than columns that is a square matrix: the descent happens there.
@@ -191,11 +280,11 @@ def _rotated(
     rotated = basis * np.sqrt(eigenvalues)
     rotated[roots > 0] /= roots[roots > 0, None]
     rotated = rotated.astype(design.dtype)
-    coordinates = Coordinates(np.diag(1.0 / np.sqrt(eigenvalues)), centred, ridge)
+    factor = np.diag(1.0 / np.sqrt(eigenvalues))
     nothing = np.zeros(rotated.shape[1])
     if isinstance(design, DeviceDesign):
         placed = beside(backend, rotated, design.rows.X)
         rows = design.rows._replace(X=placed)
-        return DeviceDesign(backend, rows, nothing), coordinates, (metric, design)
+        return DeviceDesign(backend, rows, nothing), factor, (metric, design)
     narrow = HostDesign(rotated, design.weights, None, nothing)
-    return narrow, coordinates, (metric, design)
+    return narrow, factor, (metric, design)

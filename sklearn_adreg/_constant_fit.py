@@ -7,8 +7,6 @@ from scipy.optimize import brentq
 
 from sklearn_adreg._pointwise import Pointwise
 
-# As many rows as tell a start that a descent is to improve on anyway.
-_ENOUGH = 1024
 _MAX_EXPANSIONS = 60
 
 
@@ -18,16 +16,15 @@ def constant_fit(
     weights: np.ndarray,
     *,
     linked: bool,
-    exact: bool,
+    precision: float | None = None,
 ) -> float:
     """Minimise the mean loss over a constant linear predictor.
 
     The root of the mean slope, which is found where it changes sign: for a loss that
-    is not convex, one of several. Without `exact`, from some of the rows.
+    is not convex, one of several. It is as exact as floats are, or to a part of the
+    range of the targets.
     """
-    kept = np.flatnonzero(weights > 0)
-    if not exact:
-        kept = kept[:: max(1, len(kept) // _ENOUGH)]
+    kept = weights > 0
     target, weights = target[kept], weights[kept] / weights[kept].sum()
 
     def slope(constant: float) -> float:
@@ -50,9 +47,9 @@ def constant_fit(
         reach *= 2
     if not (low_slope < 0 < high_slope):
         return low if abs(low_slope) <= abs(high_slope) else high
-    precision = 1e-14 if exact else 1e-3
-    scale = max(abs(low), abs(high)) if exact else high - low
-    tolerance = max(precision * scale, np.finfo(float).tiny)
+    exact = 1e-14 * max(abs(low), abs(high))
+    wanted = exact if precision is None else precision * (high - low)
+    tolerance = max(wanted, np.finfo(float).tiny)
     return float(brentq(slope, low, high, xtol=tolerance, rtol=1e-14))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ class HostDesign:
         """What is subtracted from the rows, in float64; zero without an intercept."""
         return self.offset if self.shift is None else self.shift + self.offset
 
-    @property
+    @cached_property
     def row_weights(self) -> np.ndarray:
         """Weights of all rows, written out."""
         if self.weights is None:
@@ -101,10 +102,6 @@ class HostDesign:
         for rows, block in self.blocks():
             product += block.T @ residual[rows]
         return product - np.outer(self.offset, residual.sum(axis=0))
-
-    def moments(self, target: np.ndarray) -> Moments:
-        """Second moments of the centred rows, with a centred target."""
-        return _measure(self, target)[0]
 
     def row_gram(self) -> np.ndarray:
         """Inner products of the weighted, centred rows, (n_samples, n_samples)."""
@@ -165,7 +162,8 @@ def tall_design(
     """Design and moments from one pass over X (two where its rows drift far)."""
     shift = _first_shift(X, weights) if centred else None
     design = HostDesign(X, weights, shift, np.zeros(X.shape[1]))
-    moments, offset = _measure(design, target)
+    everything = slice(None)
+    moments, offset = _measure(design, target, everything)
     if not centred:
         return design, moments
     gram = moments.gram - np.outer(offset, offset)
@@ -175,11 +173,23 @@ def tall_design(
         constant = np.diag(gram) <= 1e3 * np.finfo(X.dtype).eps * offset**2
         shift = np.where(constant, _pivot(X, weights), design.mean + offset)
         design = HostDesign(X, weights, shift.astype(X.dtype), design.offset)
-        moments, offset = _measure(design, target)
-        gram = moments.gram - np.outer(offset, offset)
-    cross = moments.cross - np.outer(offset, weighted_mean(target, weights))
+        moments, offset = _measure(design, target, everything)
     design = HostDesign(X, weights, design.shift, offset)
-    return design, moments._replace(gram=gram, cross=cross)
+    return design, _about_mean(moments, offset, target, weights)
+
+
+def moments_of_columns(
+    design: HostDesign, target: np.ndarray, columns: np.ndarray, *, centred: bool
+) -> tuple[Moments, np.ndarray]:
+    """Moments of some of the columns, and the means that their rows were centred at.
+
+    The offset of the design need not be exact: that of the columns is taken anew.
+    """
+    moments, offset = _measure(design, target, columns)
+    if not centred:
+        return moments, np.zeros(len(columns))
+    mean = offset if design.shift is None else design.shift[columns] + offset
+    return _about_mean(moments, offset, target, design.weights), mean
 
 
 def wide_design(
@@ -197,13 +207,16 @@ def wide_design(
     return HostDesign(X, weights, shift, mean - shift)
 
 
-def _measure(design: HostDesign, target: np.ndarray) -> tuple[Moments, np.ndarray]:
+def _measure(
+    design: HostDesign, target: np.ndarray, columns: slice | np.ndarray
+) -> tuple[Moments, np.ndarray]:
     """Moments of X less the shift, and the mean of it: one pass."""
-    n_features = design.X.shape[1]
+    n_features = len(np.arange(design.X.shape[1])[columns])
     gram = np.zeros((n_features, n_features))
     cross = np.zeros((n_features, target.shape[1]))
     mean = np.zeros(n_features)
-    for rows, block in design.blocks():
+    for rows, whole in design.blocks():
+        block = whole[:, columns]
         y, roots = target[rows], np.ones(len(block), dtype=design.dtype)
         if design.weights is not None:
             roots = np.sqrt(design.weights[rows])
@@ -214,6 +227,15 @@ def _measure(design: HostDesign, target: np.ndarray) -> tuple[Moments, np.ndarra
     unit = 1.0 if design.weights is not None else 1.0 / len(design.X)
     square = weighted_mean(target**2, design.weights)
     return Moments(gram * unit, cross * unit, square), mean * unit
+
+
+def _about_mean(
+    moments: Moments, offset: np.ndarray, target: np.ndarray, weights: np.ndarray | None
+) -> Moments:
+    """Moments of rows, from those less an offset from the mean."""
+    gram = moments.gram - np.outer(offset, offset)
+    cross = moments.cross - np.outer(offset, weighted_mean(target, weights))
+    return moments._replace(gram=gram, cross=cross)
 
 
 def _stacked_triangle(triangle: np.ndarray, block: np.ndarray) -> np.ndarray:

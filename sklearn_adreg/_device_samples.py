@@ -13,7 +13,7 @@ import numpy as np
 
 from sklearn_adreg._device import DeviceDesign, DeviceRows
 from sklearn_adreg._pointwise import LinearLoss, Slopes, windowed
-from sklearn_adreg._samples import Point
+from sklearn_adreg._row_losses import Point
 from sklearn_adreg.backends.base import Backend
 
 # Second moments in passes over X, where products are computed in parallel.
@@ -27,6 +27,7 @@ class DeviceSamples:
     design: DeviceDesign
     rows: DeviceRows
     loss: LinearLoss
+    sketch = None
 
     @property
     def backend(self) -> Backend:

@@ -11,12 +11,17 @@ from sklearn_adreg._any_loss import prepare_loss
 from sklearn_adreg._least_squares import prepare
 from sklearn_adreg._loss_check import check_loss, get_loss
 from sklearn_adreg._loss_key import keyed
+from sklearn_adreg._screened_lasso import screened_lasso
 from sklearn_adreg._solution import Report, Solution
-from sklearn_adreg._solve_lasso import lasso_of_moments
+from sklearn_adreg._solve_lasso import ElasticNetPenalty, lasso_of_moments
 from sklearn_adreg._solve_loss import LossProblem
-from sklearn_adreg._solve_textbook import Steps, descend_textbook, place_loss_rows
+from sklearn_adreg._solve_textbook import (
+    Steps,
+    descend_textbook,
+    place_loss_rows,
+)
 from sklearn_adreg._solve_whitened import descend_whitened
-from sklearn_adreg._traits import traits_of
+from sklearn_adreg._traits import Traits, traits_of
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss, SquaredError
 
@@ -70,36 +75,55 @@ class Task:
         report: Report,
     ) -> Solution:
         """Descend; `y` is (n_samples, n_targets) and `weights` sum to one."""
-        place: dict[str, Any] = {
-            "backend": self.backend,
-            "device": self.device,
-            "centred": self.centred,
-        }
         penalised = self.ridge > 0 or self.lasso > 0
-        squared = self.loss == SquaredError()
-        if squared and not (penalised and self.epsilon is None):
-            return self._least_squares(X, y, weights, start, report, place)
-        counted = y if weights is None else y[weights > 0]
-        loss = keyed(self.loss)
-        check_loss(loss, self.backend, counted)
-        traits = traits_of(loss, self.backend, counted)
+        if self._squared and not (penalised and self.epsilon is None):
+            return self._least_squares(X, y, weights, start, report)
+        # Moments say where the minimum is, but not what is on the way.
+        at_once = self._squared and self.lasso > 0 and start is None and self.tol > 0
+        found = self._screened_lasso(X, y, weights) if at_once else None
+        if found is not None:
+            report(found.loss_curve[1:])
+            return found
+        loss, traits = self._checked_loss(y, weights)
         if self.epsilon is not None:
             rows = place_loss_rows(
-                X, y, weights, loss=loss, linked=traits.linked, **place
+                X, y, weights, loss=loss, linked=traits.linked, **self._place
             )
             return rows.descend(start, self._steps(report))
         data = prepare_loss(
-            X, y, weights, ridge=self.ridge, whitened=self.lasso == 0, **place
+            X,
+            y,
+            weights,
+            ridge=self.ridge,
+            whitened=self.lasso == 0,
+            # Of the others the second moments are nearly the curvature, at one reading.
+            sketched=traits.kinked or traits.linked or not traits.convex,
+            **self._place,
         )
-        if squared and self.lasso > 0 and start is None and self.tol > 0:
-            solution = lasso_of_moments(data, self.lasso)
-            if solution is not None:
-                report(solution.loss_curve[1:])
-                return solution
+        found = lasso_of_moments(data, self.lasso) if at_once else None
+        if found is not None:
+            report(found.loss_curve[1:])
+            return found
         problem = LossProblem(
             data, loss, traits, self.tol, self.max_iter, self.lasso, report
         )
         return problem.solve(start)
+
+    def _checked_loss(
+        self, y: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[Loss, Traits]:
+        counted = y if weights is None else y[weights > 0]
+        loss = keyed(self.loss)
+        check_loss(loss, self.backend, counted)
+        return loss, traits_of(loss, self.backend, counted)
+
+    def _screened_lasso(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+    ) -> Solution | None:
+        if self.device is not None:
+            return None
+        penalty = ElasticNetPenalty(self.lasso, self.ridge)
+        return screened_lasso(X, y, weights, penalty, centred=self.centred)
 
     def _least_squares(
         self,
@@ -108,10 +132,9 @@ class Task:
         weights: np.ndarray | None,
         start: Start | None,
         report: Report,
-        place: dict[str, Any],
     ) -> Solution:
         n_passes = np.inf if self.epsilon is None else self.max_iter
-        data = prepare(X, y, weights, loss=self.loss, n_passes=n_passes, **place)
+        data = prepare(X, y, weights, loss=self.loss, n_passes=n_passes, **self._place)
         coef = None if start is None else start[0].astype(X.dtype)
         if self.epsilon is not None:
             return descend_textbook(data, coef, self._steps(report))
@@ -124,3 +147,15 @@ class Task:
         return Steps(
             self.epsilon, self.max_iter, self.tol, report, self.ridge, self.lasso
         )
+
+    @property
+    def _squared(self) -> bool:
+        return bool(self.loss == SquaredError())
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {
+            "backend": self.backend,
+            "device": self.device,
+            "centred": self.centred,
+        }

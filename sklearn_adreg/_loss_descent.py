@@ -17,7 +17,8 @@ import numpy as np
 from sklearn_adreg._coordinates import Coordinates
 from sklearn_adreg._line_search import Trial, search
 from sklearn_adreg._quasi_newton import QuasiNewton
-from sklearn_adreg._samples import Point
+from sklearn_adreg._row_losses import Point
+from sklearn_adreg._samples import Samples
 from sklearn_adreg._windows import WindowedDescent
 
 # The metric is seen through a window that is somewhat wider.
@@ -41,7 +42,6 @@ class LossDescent(WindowedDescent):
     """Descent in whitened coordinates; no penalty, or the ridge's."""
 
     coordinates: Coordinates
-    curvature: float = field(default=0.0, init=False)
     trusted: float = field(default=_TRUSTED[1], init=False)
 
     def _descend(self, point: Point, width: float) -> Point:
@@ -51,7 +51,7 @@ class LossDescent(WindowedDescent):
         lengths: list[float] = []
         while not self._spent:
             if decreases and self._is_cheap(here.point, width):
-                model = self._newton(here.point.curvature)
+                model = self._newton(self.samples, here.point)
             unknowns = model.direction(here.gradient)
             decreases.append(-float(here.gradient @ unknowns))
             steepness, change = map(np.linalg.norm, (here.gradient, unknowns))
@@ -59,7 +59,7 @@ class LossDescent(WindowedDescent):
                 if width > 0 or model.experienced or not self.coordinates.dense:
                     break
                 # Few rows may have most of the curvature, and make steps short.
-                model = self._newton(self._near(width).curvature)
+                model = self._renewed(width)
                 model.experienced = True
                 continue
             lengths.append(float(steepness if width > 0 else change))
@@ -67,7 +67,7 @@ class LossDescent(WindowedDescent):
                 break
             self._adapt(lengths)
             if self._slow(here.point, decreases, width):
-                model, decreases = self._newton(self._near(width).curvature), []
+                model, decreases = self._renewed(width), []
                 continue
             there = self._step(here, unknowns, model, width)
             if there is None:
@@ -125,22 +125,33 @@ class LossDescent(WindowedDescent):
 
     def _first_model(self, width: float) -> QuasiNewton:
         """Whitened coordinates over the mean curvature, seen through a window."""
+        if width == 0 and self.samples.sketch is not None:
+            return self._renewed(width)
         if width == 0:
             self.curvature = self.samples.bend(self.linear, self._close) or 1.0
             return QuasiNewton(self.coordinates.spherical(self.curvature))
         near = self._near(_WIDER * width if self.curvature else width)
         self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
         if self._is_cheap(near, width):
-            return self._newton(near.curvature)
+            return self._newton(self.samples, near)
         return QuasiNewton(self.coordinates.spherical(self.curvature))
+
+    def _renewed(self, width: float) -> QuasiNewton:
+        """Metric from the curvature here; of a sample of the rows, if it is smooth."""
+        sketch = self.samples.sketch
+        if width > 0 or sketch is None:
+            return self._newton(self.samples, self._near(width))
+        near = sketch.point(sketch.locate(self.coef), self._close)
+        self.curvature = near.bend or 1.0
+        return self._newton(sketch, near)
 
     def _near(self, width: float) -> Point:
         """Curvature of the rows here; through a window for a loss without kinks."""
         return self.samples.point(self.linear, width or self._close)
 
-    def _newton(self, curvature: Any) -> QuasiNewton:
-        """Metric from the rows, weighted by their curvature."""
-        hessian = self.samples.hessian(curvature)
+    def _newton(self, samples: Samples, point: Point) -> QuasiNewton:
+        """Metric from rows, weighted by their curvature."""
+        hessian = samples.hessian(point.curvature)
         smallest = self.trusted * self.curvature
         return QuasiNewton(self.coordinates.newton(hessian, smallest))
 

@@ -16,6 +16,7 @@ from sklearn_adreg._design import (
 from sklearn_adreg._device import DeviceDesign, DeviceRows, device_design
 from sklearn_adreg._device_samples import DeviceSamples
 from sklearn_adreg._pointwise import LinearLoss, Pointwise
+from sklearn_adreg._row_losses import RowLosses
 from sklearn_adreg._samples import HostSamples, Samples
 from sklearn_adreg._validation import check_range
 from sklearn_adreg.backends.base import Backend
@@ -35,18 +36,28 @@ class Placed(NamedTuple):
     variances: np.ndarray
     square: np.ndarray
 
+    @property
+    def scale(self) -> np.ndarray:
+        """Standard deviations of the columns; one for those that are constant."""
+        return np.sqrt(np.where(self.variances > 0, self.variances, 1.0))
+
 
 def samples_of(
-    design: Design, target: np.ndarray, loss: Loss, backend: Backend
+    design: Design,
+    target: np.ndarray,
+    loss: Loss,
+    backend: Backend,
+    sketch: Samples | None = None,
 ) -> Samples:
     """Rows of a design and one target, as it came, with a loss."""
-    linear_loss = LinearLoss(loss)
     target = np.ascontiguousarray(target)
     if isinstance(design, DeviceDesign):
         X, weights, _ = design.rows
         rows = DeviceRows(X, weights, beside(backend, target, X))
-        return DeviceSamples(design, rows, linear_loss)
-    return HostSamples(design, target, Pointwise(linear_loss, backend))
+        return DeviceSamples(design, rows, LinearLoss(loss))
+    pointwise = Pointwise(LinearLoss.cheapest(loss), backend)
+    losses = RowLosses(target, design.row_weights, pointwise)
+    return HostSamples(design, losses, sketch)
 
 
 def beside(backend: Backend, array: np.ndarray, neighbour: Any) -> Any:

@@ -38,16 +38,31 @@ def predicted(loss: Loss, linear: Any) -> Any:
 
 @dataclass(frozen=True)
 class LinearLoss:
-    """The loss after the inverse link: a function of the linear predictor."""
+    """The loss after the inverse link: a function of the linear predictor.
+
+    Without `whole` it may lack what the targets alone decide.
+    """
 
     loss: Loss
+    whole: bool = True
+
+    @classmethod
+    def cheapest(cls, loss: Loss) -> LinearLoss:
+        """Leave out what can be; where nothing can, it equals the whole loss."""
+        return cls(loss, whole=getattr(loss, "of_target", None) is None)
 
     def __call__(self, y_true: Any, linear: Any) -> Any:
         """Loss of each sample."""
         of_linear = getattr(self.loss, "of_linear", None)
-        if of_linear is not None:
-            return of_linear(y_true, linear)
-        return self.loss(y_true, predicted(self.loss, linear))
+        if of_linear is None:
+            return self.loss(y_true, predicted(self.loss, linear))
+        found = of_linear(y_true, linear)
+        of_target = getattr(self.loss, "of_target", None)
+        return found + of_target(y_true) if self.whole and of_target else found
+
+    def left_out(self, y_true: Any) -> Any:
+        """Return what a call lacks of each loss."""
+        return 0.0 if self.whole else self.loss.of_target(y_true)  # type: ignore[attr-defined]
 
 
 class Slopes(NamedTuple):

@@ -15,14 +15,15 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_adreg._line_search import Trial, search
 from sklearn_adreg._quadratic_lasso import minimise
-from sklearn_adreg._samples import Point, Samples
+from sklearn_adreg._row_losses import Point
+from sklearn_adreg._samples import Samples
 from sklearn_adreg._windows import WindowedDescent
 
 # The smallest working set; larger ones are powers of two, so that shapes recur.
@@ -59,7 +60,6 @@ class ProximalDescent(WindowedDescent):
     variances: np.ndarray
     quadratic: bool = False
     hessian: np.ndarray | None = None
-    curvature: float = field(default=0.0, init=False)
 
     def _descend(self, point: Point, width: float) -> Point:
         here = _Here(point, self._gradient(self.samples.gradient(point), self.coef))

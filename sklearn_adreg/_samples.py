@@ -1,45 +1,27 @@
 """What a descent asks of the rows: everything of the length of the data is here.
 
-With rows x, weights s that sum to one and the linear predictor z = x . coef + b, the
-mean loss along a line z + t * ray is a function of one number: its value and slope
-cost no product with X. A step costs two: one for the ray, and one for the gradient at
-the point reached.
+With rows x, weights s that sum to one and the linear predictor z = x . coef + b, a step
+along a ray costs two products with X: one for the ray, and one for the gradient at the
+point reached. What lies between costs none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from sklearn_adreg._design import COLUMNS_PER_PASS, HostDesign
-from sklearn_adreg._pointwise import Pointwise, Slopes, predicted
+from sklearn_adreg._pointwise import predicted
+from sklearn_adreg._row_losses import CHUNK, Point, RowLosses, chunks
 
-# Rows that are differentiated at a time: a few arrays of that length fit in cache.
-_CHUNK = 1 << 14
-# As many rows as tell the mean of a thing roughly.
-_ENOUGH = 1 << 13
 # Of X, that much is weighted at a time.
 _BYTES = 1 << 23
-
-
-class Point(NamedTuple):
-    """The mean loss at a value of the linear predictor.
-
-    `linear`, `slopes` and `curvature` are as long as the data, the last two weighted;
-    `rise` is the derivative along the ray that led here, `bend` the mean curvature.
-    Where the point was seen without a window, `curvature` is None and `bend` zero;
-    where with one, `value` is None.
-    """
-
-    linear: Any
-    value: float | None
-    slopes: Any
-    curvature: Any
-    rise: float
-    bend: float
+# Rows that are less than this part of all are gathered, to be read alone: for products,
+# and for second moments, which cost more.
+_FEW, _FEW_MOMENTS = 0.1, 0.25
 
 
 class Samples(Protocol):
@@ -47,7 +29,12 @@ class Samples(Protocol):
 
     Coefficients and gradients are NumPy arrays of length n_features + 1, of which the
     last is the intercept; what is as long as the data is passed back as it came.
+    `sketch` are some of the rows, where they stand for all of them.
     """
+
+    @property
+    def sketch(self) -> Samples | None:
+        """A sample of the rows."""
 
     def locate(self, coef: np.ndarray) -> Any:
         """Linear predictor at coefficients."""
@@ -82,81 +69,66 @@ class HostSamples:
     """Samples in host memory, visited in blocks."""
 
     design: HostDesign
-    target: np.ndarray
-    pointwise: Pointwise
-
-    @cached_property
-    def _weights(self) -> np.ndarray:
-        return self.design.row_weights
-
-    @cached_property
-    def _some_without_weight(self) -> bool:
-        return not bool(self._weights.all())
+    losses: RowLosses
+    sketch: Samples | None = None
 
     def locate(self, coef: np.ndarray) -> np.ndarray:
         """Linear predictor at coefficients."""
         dtype = self.design.dtype
         if not coef[:-1].any():
-            return np.full(len(self.target), coef[-1], dtype=dtype)
+            return np.full(self.design.shape[0], coef[-1], dtype=dtype)
         product = self.design.dot(coef[:-1, None].astype(dtype))[:, 0]
         return product + dtype.type(coef[-1])
 
     def value(self, linear: np.ndarray) -> float:
         """Mean loss."""
-        total = 0.0
-        for rows in self._chunks():
-            losses = self.pointwise.values(self.target[rows], linear[rows])
-            weights = self._weights[rows]
-            if self._some_without_weight:
-                losses = np.where(weights > 0, losses, 0.0)
-            total += float(weights @ losses)
-        return total
+        return self.losses.value(linear)
 
     def point(self, linear: np.ndarray, width: float) -> Point:
         """Differentiate at a value of the linear predictor."""
-        return self.along(linear, np.zeros_like(linear), 0.0, width)
+        return self.losses.point(linear, width)
 
     def along(
         self, linear: np.ndarray, ray: np.ndarray, length: float, width: float
     ) -> Point:
         """Point at a distance along a ray; no pass over X."""
-        path = _Path(self, linear, width)
-        for rows in self._chunks():
-            path.visit(rows, ray[rows], length)
-        return path.point()
+        return self.losses.along(linear, ray, length, width)
 
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient of the mean loss by the coefficients; one pass over X."""
-        product = self.design.transposed_dot(point.slopes[:, None])[:, 0]
-        return np.append(product, point.slopes.sum(dtype=np.float64))
+        return self.pull(point.slopes)
+
+    def pull(self, slopes: np.ndarray) -> np.ndarray:
+        """Transposed rows, and the intercept's ones, times slopes.
+
+        Where most slopes are zero, the rows of the others alone are read.
+        """
+        design = self.design
+        rows = np.flatnonzero(slopes)
+        if len(rows) < _FEW * len(slopes):
+            slopes = slopes[rows]
+            design = replace(design, X=design.X[rows], weights=None)
+        product = design.transposed_dot(slopes[:, None])[:, 0]
+        return np.append(product, slopes.sum(dtype=np.float64))
 
     def bend(self, linear: np.ndarray, width: float) -> float:
         """Mean curvature, from some of the rows."""
-        rows = some_rows(self._weights)
-        target, linear = self.target[rows], linear[rows]
-        curvature = self.pointwise.slopes(target, linear, width).curvature
-        weights = self._weights[rows] / self._weights[rows].sum()
-        return float(weights @ np.abs(curvature))
+        return self.losses.bend(linear, width)
 
     def hessian(self, curvature: np.ndarray) -> np.ndarray:
         """Second moments of the rows and the intercept's ones, weighted so.
 
-        Rows without curvature are not read.
+        Where most rows have no curvature, the others alone are read.
         """
-        n_features = self.design.shape[1]
+        X, shift = self.design.X, self.design.shift
+        rows = np.flatnonzero(curvature)
+        if len(rows) < _FEW_MOMENTS * len(curvature):
+            X, curvature = X[rows], curvature[rows]
+        n_features = X.shape[1]
         moments = np.zeros((n_features + 1, n_features + 1))
-        sparse = np.count_nonzero(curvature) < len(curvature) / 4
-        for rows in self._chunks(self._block_rows):
-            weights = curvature[rows]
-            if sparse:
-                chosen = np.flatnonzero(weights)
-                weights = weights[chosen]
-                block = self.design.X[rows.start + chosen]
-            else:
-                block = self.design.X[rows]
-            if self.design.shift is not None:
-                block = block - self.design.shift
-            roots = np.sqrt(weights)
+        for part in chunks(len(X), self._block_rows):
+            block = X[part] if shift is None else X[part] - shift
+            roots = np.sqrt(curvature[part])
             stack = np.empty((len(block), n_features + 1), dtype=block.dtype)
             np.multiply(block - self._offset, roots[:, None], out=stack[:, :-1])
             stack[:, -1] = roots
@@ -179,7 +151,13 @@ class HostSamples:
             None if shift is None else shift[columns],
             self.design.offset[columns],
         )
-        return HostSamples(design, self.target, self.pointwise)
+        return HostSamples(design, self.losses)
+
+    def take(self, rows: np.ndarray) -> HostSamples:
+        """Return some of the rows, which are copied, with the weights they have."""
+        losses = self.losses.take(rows)
+        design = replace(self.design, X=self.design.X[rows], weights=losses.weights)
+        return HostSamples(design, losses)
 
     @cached_property
     def _offset(self) -> np.ndarray:
@@ -188,55 +166,7 @@ class HostSamples:
     @property
     def _block_rows(self) -> int:
         width = max(self.design.shape[1], 1) * self.design.dtype.itemsize
-        return min(_CHUNK, max(64, 1 << max(_BYTES // width, 1).bit_length() - 1))
-
-    def _chunks(self, n_rows: int = _CHUNK) -> Any:
-        for start in range(0, len(self.target), n_rows):
-            yield slice(start, min(start + n_rows, len(self.target)))
-
-
-def some_rows(weights: np.ndarray) -> np.ndarray:
-    """Return enough of the rows that count to measure what need not be exact."""
-    rows = np.flatnonzero(weights)
-    return rows[:: max(1, len(rows) // _ENOUGH)]
-
-
-class _Path:
-    """Collects a point, block by block."""
-
-    def __init__(self, samples: HostSamples, linear: np.ndarray, width: float) -> None:
-        self._samples, self._from, self._width = samples, linear, width
-        self._linear, self._slopes = np.empty_like(linear), np.empty_like(linear)
-        self._curvature = np.empty_like(linear) if width > 0 else None
-        self._value, self._rise, self._bend = 0.0, 0.0, 0.0
-
-    def visit(self, rows: slice, ray: np.ndarray, length: float) -> None:
-        """Differentiate at some rows."""
-        samples = self._samples
-        weights = samples._weights[rows]
-        linear = self._from[rows] + ray.dtype.type(length) * ray
-        found: Slopes = samples.pointwise.slopes(
-            samples.target[rows], linear, self._width
-        )
-        if samples._some_without_weight:
-            found = found.where(np, weights > 0)
-        slopes = np.multiply(found.slope, weights, out=self._slopes[rows])
-        self._linear[rows] = linear
-        self._rise += float(slopes @ ray)
-        if found.value is not None:
-            self._value += float(weights @ found.value)
-        if self._curvature is not None:
-            # Of a loss that is not convex, how much it bends either way.
-            bend = np.abs(found.curvature, out=self._curvature[rows])
-            bend *= weights
-            self._bend += float(bend.sum())
-
-    def point(self) -> Point:
-        """Return what was collected."""
-        value = self._value if self._width == 0 else None
-        return Point(
-            self._linear, value, self._slopes, self._curvature, self._rise, self._bend
-        )
+        return min(CHUNK, max(64, 1 << max(_BYTES // width, 1).bit_length() - 1))
 
 
 def predictions(loss: Any, linear: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ costs them few digits, their solution needs no look at the data: X is read once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sklearn_adreg._any_loss import LossData
@@ -20,36 +22,51 @@ from sklearn_adreg._solution import Solution
 _BENIGN = 1e-4
 
 
+@dataclass(frozen=True)
+class ElasticNetPenalty:
+    """The term lasso * |w| + ridge / 2 * |w|^2, and squared error with it."""
+
+    lasso: float
+    ridge: float
+
+    def minimum(self, moments: Moments) -> np.ndarray:
+        """Coefficients (n_features, n_targets) that moments ask for."""
+        gram, cross = (np.asarray(part, dtype=np.float64) for part in moments[:2])
+        hessian = CURVATURE * gram + self.ridge * np.eye(len(gram))
+        threshold, nothing = np.full(len(gram), self.lasso), np.zeros(len(gram))
+        columns = [
+            minimise(hessian, CURVATURE * column, threshold, nothing)
+            for column in cross.T
+        ]
+        return np.stack(columns, axis=1)
+
+    def curve(self, moments: Moments, coef: np.ndarray) -> np.ndarray:
+        """Objective without coefficients, and with these."""
+        ends = np.zeros_like(coef), coef
+        return np.array([self._objective(moments, end) for end in ends])
+
+    def _objective(self, moments: Moments, coef: np.ndarray) -> float:
+        penalty = self.ridge / 2 * (coef**2).sum() + self.lasso * np.abs(coef).sum()
+        return float(mean_squared_error(coef, moments) + penalty)
+
+
 def lasso_of_moments(data: LossData, lasso: float) -> Solution | None:
     """Minimise squared error with a lasso penalty; None where it takes the rows."""
     moments = data.placed.moments
-    if moments is None:
+    if moments is None or not is_benign(moments):
         return None
-    gram, cross = (np.asarray(part, dtype=np.float64) for part in moments[:2])
+    penalty = ElasticNetPenalty(lasso, data.coordinates.ridge)
+    coef = penalty.minimum(moments)
+    intercept = data.target_mean - data.mean @ coef
+    return Solution(coef, intercept, penalty.curve(moments, coef), 1.0, 0.0)
+
+
+def is_benign(moments: Moments) -> bool:
+    """Whether moments hold their digits when they are solved for."""
+    gram = np.asarray(moments.gram, dtype=np.float64)
+    if not np.isfinite(gram).all():
+        return False
     scale = np.sqrt(np.diag(gram))
     scale[scale == 0] = 1.0
     values = np.linalg.eigvalsh(gram / np.outer(scale, scale))
-    if not values[0] > _BENIGN * values[-1]:
-        return None
-    hessian = CURVATURE * gram + data.coordinates.ridge * np.eye(len(gram))
-    threshold = np.full(len(gram), lasso)
-    nothing = np.zeros(len(gram))
-    coef = np.stack(
-        [
-            minimise(hessian, CURVATURE * column, threshold, nothing)
-            for column in cross.T
-        ],
-        axis=1,
-    )
-    ends = [np.zeros_like(coef), coef]
-    curve = np.array([_objective(data, moments, end, lasso) for end in ends])
-    intercept = data.target_mean - data.mean @ coef
-    return Solution(coef, intercept, curve, 1.0, 0.0)
-
-
-def _objective(
-    data: LossData, moments: Moments, coef: np.ndarray, lasso: float
-) -> float:
-    ridge = data.coordinates.ridge / 2 * (coef**2).sum()
-    penalty = ridge + lasso * np.abs(coef).sum()
-    return float(mean_squared_error(coef, moments) + penalty)
+    return bool(values[0] > _BENIGN * values[-1])

@@ -6,22 +6,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 
 from sklearn_adreg._any_loss import LossData
 from sklearn_adreg._constant_fit import constant_fit
+from sklearn_adreg._design import HostDesign
 from sklearn_adreg._least_squares import CURVATURE
 from sklearn_adreg._loss_check import named, not_finite
 from sklearn_adreg._loss_descent import LossDescent
 from sklearn_adreg._pointwise import LinearLoss, Pointwise
 from sklearn_adreg._proximal_descent import ProximalDescent
-from sklearn_adreg._samples import Samples, some_rows
+from sklearn_adreg._row_losses import Point
+from sklearn_adreg._samples import Samples
 from sklearn_adreg._solution import Report, Solution
 from sklearn_adreg._traits import Traits
+from sklearn_adreg._validation import check_range
 from sklearn_adreg._windows import Descended, Goal, WindowedDescent
 from sklearn_adreg.losses import AbsoluteError, Loss, SquaredError
 
 # How closely a robust convex fit is found, where a descent only starts from it.
 _ROBUST_TOL = 1e-3
+# The same for the fit of a sample of the rows; and by how many standard errors of it
+# the predictors of few rows change.
+_SKETCH_TOL, _DEVIATIONS = 1e-4, 6.0
+# How closely a constant is found where a descent is to improve on it anyway, and on how
+# many rows.
+_ROUGHLY, _ENOUGH = 1e-3, 1 << 10
 # A mean loss that is negative, and so many times the first one in size, has no minimum.
 _BOTTOMLESS = 1e12
 
@@ -59,8 +69,20 @@ class LossProblem:
     def _descend(
         self, column: int, given: tuple[np.ndarray, float] | None
     ) -> Descended:
+        """Descend for one target; with all rows measured, where a sample misleads."""
+        end = self._attempt(column, given)
+        spent = len(end.values) > self.max_iter
+        if self.data.sketch is None or end.error <= self.tol or spent:
+            return end
+        complete = replace(self, data=self.data.complete())
+        end = complete._attempt(column, given)
+        return end._replace(coef=self.data.inner(*complete.data.outer(end.coef)))
+
+    def _attempt(
+        self, column: int, given: tuple[np.ndarray, float] | None
+    ) -> Descended:
         if given is not None:
-            return self._from(column, [self.data.inner(*given)])
+            return self._from(column, self.data.inner(*given))
         if not self.traits.convex and not self.traits.linked:
             robust = replace(
                 self,
@@ -69,18 +91,48 @@ class LossProblem:
                 tol=_ROBUST_TOL,
                 report=lambda _values: None,
             )
-            return self._from(column, [robust._descend(column, None).coef])
-        return self._from(column, self._starts(column))
+            return self._from(column, robust._descend(column, None).coef)
+        if self.data.sketch is not None:
+            return self._from_sketch(column, self.data.sketch)
+        return self._from(column, self._start(column))
 
-    def _from(self, column: int, starts: list[np.ndarray]) -> Descended:
-        """Descend from the best of some coefficients."""
+    def _from_sketch(self, column: int, sketch: LossData) -> Descended:
+        """Descend from where a descent on a sample of the rows has ended."""
+        rough = replace(
+            self,
+            data=sketch,
+            tol=max(self.tol, _SKETCH_TOL),
+            report=lambda _values: None,
+        )
+        end = rough._attempt(column, None)
         samples = self.data.samples(column, self.loss)
-        start, linear = self._best(column, samples, starts)
+        point = samples.point(self._located(samples, end.coef), 0.0)
+        first = end.values[0]
+        if not (point.value is not None and point.value <= first + abs(first)):
+            return end._replace(values=end.values[:1], error=np.inf)
+        n_rows, n_unknowns = sketch.design.shape
+        error = float(np.sqrt(n_unknowns / n_rows))
+        return self._run(column, samples, end.coef, point, error)
+
+    def _from(self, column: int, start: np.ndarray) -> Descended:
+        samples = self.data.samples(column, self.loss)
+        linear = self._located(samples, start)
         point = samples.point(linear, 0.0)
         if point.value is None or not np.isfinite(point.value):
             linear = np.asarray(linear)
             raise not_finite(self._pointwise, self.data.target[:, column], linear)
-        goal = self._goal(column, np.asarray(point.linear))
+        return self._run(column, samples, start, point, None)
+
+    def _run(
+        self,
+        column: int,
+        samples: Samples,
+        start: np.ndarray,
+        point: Point,
+        error: float | None,
+    ) -> Descended:
+        """Descend from coefficients; `error` is that of their predictors, if known."""
+        goal = self._goal(column, np.asarray(point.linear), error)
         end = self._method(samples, goal).run(start, point)
         if not end.values[-1] > -_BOTTOMLESS * (abs(end.values[0]) + goal.size):
             raise ValueError(
@@ -90,44 +142,56 @@ class LossProblem:
             )
         return end
 
-    def _best(
-        self, column: int, samples: Samples, starts: list[np.ndarray]
-    ) -> tuple[np.ndarray, Any]:
-        """Return the start with the smallest loss, on some rows, and where it is."""
-        found = [(coef, samples.locate(coef)) for coef in starts]
-        if len(found) == 1:
-            return found[0]
-        rows = some_rows(self.data.row_weights)
-        target, weights = self.data.target[rows, column], self.data.row_weights[rows]
-        values = [
-            weights @ self._pointwise.values(target, np.asarray(linear)[rows])
-            for _, linear in found
-        ]
-        return found[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
+    def _located(self, samples: Samples, start: np.ndarray) -> Any:
+        """Locate coefficients; what a sample has not seen of X is seen here."""
+        linear = samples.locate(start)
+        if self.data.sketch is not None:
+            self._check_rows(start, linear)
+        return linear
 
-    def _starts(self, column: int) -> list[np.ndarray]:
-        """Return the constant fit, and least squares where that came for nothing."""
-        intercept = self.data.coordinates.intercept
-        target = np.ascontiguousarray(self.data.target[:, column])
+    def _check_rows(self, start: np.ndarray, linear: np.ndarray) -> None:
+        """Refuse what a sample has not seen of X: it shows in the predictors."""
+        design = self.data.design
+        assert isinstance(design, HostDesign)
+        if not (start[:-1].all() and np.isfinite(linear).all()):
+            assert_all_finite(design.X, input_name="X")
+        if not np.isfinite(linear).all():
+            check_range("X", design.X, design.weights, design.column_variances())
+
+    def _start(self, column: int) -> np.ndarray:
+        """Return the constant fit, or least squares where that comes for nothing.
+
+        The better of the two, on some of the rows.
+        """
+        rows, weights = self.data.some_rows, self.data.row_weights
+        target = np.ascontiguousarray(self.data.target[rows, column])
         constant = np.zeros(self.data.design.shape[1] + 1)
-        if intercept:
+        if self.data.coordinates.intercept:
+            few = slice(None, None, max(1, len(rows) // _ENOUGH))
             constant[-1] = constant_fit(
                 self._pointwise,
-                target,
-                self.data.row_weights,
+                target[few],
+                weights[rows[few]],
                 linked=self.traits.linked,
-                exact=False,
+                precision=_ROUGHLY,
             )
         if self.data.guess is None or self.traits.linked:
-            return [constant]
-        level = float(self.data.row_weights @ target) if intercept else 0.0
-        return [np.append(self.data.guess[:, column], level), constant]
+            return constant
+        level = float(self.data.target_mean[column])
+        guess = np.append(self.data.guess[:, column], level)
+        samples = self.data.samples(column, self.loss)
+        values = [
+            weights[rows]
+            @ self._pointwise.values(target, np.asarray(samples.locate(start))[rows])
+            for start in (guess, constant)
+        ]
+        return (guess, constant)[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
 
-    def _goal(self, column: int, linear: np.ndarray) -> Goal:
+    def _goal(self, column: int, linear: np.ndarray, error: float | None) -> Goal:
         """Units in which the descent measures how far it has come; from some rows."""
         scale = size = spread = 1.0
         if not self.traits.linked:
-            rows = some_rows(self.data.row_weights)
+            rows = self.data.some_rows
             weights = self.data.row_weights[rows] / self.data.row_weights[rows].sum()
             target = self.data.target[rows, column].astype(np.float64)
             mean = weights @ target if self.data.coordinates.intercept else 0.0
@@ -144,6 +208,8 @@ class LossProblem:
             scale=scale,
             size=size,
             spread=spread,
+            near=None if error is None else _DEVIATIONS * error * spread,
+            eps=float(np.finfo(self.data.design.dtype).eps),
             tol=self.tol,
             max_iter=self.max_iter,
             report=self.report,

@@ -145,7 +145,7 @@ class LossRows:
             return np.zeros(shape)
         pointwise = Pointwise(LinearLoss(self.loss), self.backend)
         level = [
-            constant_fit(pointwise, y, self.weights, linked=self.linked, exact=True)
+            constant_fit(pointwise, y, self.weights, linked=self.linked)
             for y in np.ascontiguousarray(self.target.T)
         ]
         return np.vstack([np.zeros(shape), level])

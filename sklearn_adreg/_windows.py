@@ -16,11 +16,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._samples import Point, Samples
+from sklearn_adreg._row_losses import Point
+from sklearn_adreg._samples import Samples
+from sklearn_adreg._settling import settled
 from sklearn_adreg._solution import Report
+from sklearn_adreg._summing import SummedSamples, sum_up
 
 # A window narrows by this factor.
 _NARROWING = 10.0
+# The first window, where the optimum is near, is narrower than that distance.
+_NEARER = 2.0
+# It narrows less where part of the tolerance is enough, but by this factor.
+_ENOUGH, _LEAST = 0.5, 2.0
+# How often rows that have left their piece are let move, before all are.
+_MOST_ROUNDS = 5
 # How exactly the minimum for a window is found: part of what the window hides.
 _ROUGHLY = 0.3
 # Residuals, and objectives, that are as good as zero, relative to those of a constant.
@@ -35,7 +44,9 @@ class Goal:
 
     `scale` is the change of the linear predictor that `tol` is relative to, `size` the
     loss of predictions that are wrong by so much, and `spread` how far predictions
-    are from the targets at first.
+    are from the targets at first; where they are known to be near those at the optimum,
+    no more than `near` from them, but for a few. `eps` is the rounding of the data's
+    float type.
     """
 
     kinked: bool
@@ -43,6 +54,8 @@ class Goal:
     scale: float
     size: float
     spread: float
+    near: float | None
+    eps: float
     tol: float
     max_iter: int
     report: Report
@@ -67,6 +80,8 @@ class WindowedDescent(ABC):
     epsilon: float = field(default=1.0, init=False)
     error: float = field(default=np.inf, init=False)
     left: float = field(default=0.0, init=False)
+    curvature: float = field(default=0.0, init=False)
+    _lost: bool = field(default=False, init=False)
 
     @abstractmethod
     def _descend(self, point: Point, width: float) -> Point:
@@ -97,13 +112,51 @@ class WindowedDescent(ABC):
         """Descend through windows, until the last hides no more than is tolerated."""
         width = max(self.goal.spread, _CLOSE * self.goal.scale)
         smallest = 64 * self._eps * self.goal.scale
+        if self.goal.near is not None and self.goal.near < width:
+            width = max(self.goal.near, smallest)
+            self._settle(self.samples.point(self.linear, width), width)
+            width = max(width / _NEARER, smallest)
         while True:
-            point = self._descend(self.samples.point(self.linear, width), width)
+            point = self._through(width)
             hidden, size = width**2 / 2 * point.bend, self._size
             self.error = (hidden + self.left) / size if size > 0 else 0.0
             if self.error <= self.goal.tol or width <= smallest or self._spent:
                 return
-            width = max(width / _NARROWING, smallest)
+            self._settle(point, width)
+            # What is hidden shrinks with the width at least.
+            enough = _ENOUGH * self.goal.tol * size / hidden if hidden > 0 else 0.0
+            width *= max(1 / _NARROWING, min(enough, 1 / _LEAST))
+            width = max(width, smallest)
+
+    def _through(self, width: float) -> Point:
+        """Descend in a window: with few rows, as long as the others need not move."""
+        everyone, free = self.samples, np.zeros(0, dtype=np.intp)
+        for _ in range(_MOST_ROUNDS):
+            few = sum_up(everyone, self.linear, width, self.coef, free)
+            if few is None:
+                break
+            before = self.coef, self.linear, len(self.values)
+            self.samples, self.linear = few, few.locate(self.coef)
+            point = self._descend(few.point(self.linear, width), width)
+            self.samples, self.linear = everyone, everyone.locate(self.coef)
+            self._lost = False
+            left = few.left(self.linear, width)
+            if not len(left):
+                return few.whole(point, self.linear)
+            # What was gained is kept, as one step; and those that left may move.
+            free = np.append(free, left)
+            value = everyone.value(self.linear) + self._penalty(self.coef)
+            del self.values[before[2] :]
+            if value < self.values[-1]:
+                self.values.append(value)
+            else:
+                self.coef, self.linear = before[:2]
+        return self._descend(everyone.point(self.linear, width), width)
+
+    def _settle(self, point: Point, width: float) -> None:
+        """Know rows that are straight in a window as such."""
+        if self.goal.convex:
+            self.samples = settled(self.samples, point, width)
 
     def _arrived(
         self, point: Point, steepness: float, change: float, width: float
@@ -117,15 +170,24 @@ class WindowedDescent(ABC):
             # Rounding of the linear predictor, seen through the curvature.
             level = abs(float(self.coef[-1])) + self.goal.scale
             rounding = 4 * self._eps * level * point.bend
-            self.left = steepness * self.goal.scale if steepness > rounding else 0.0
+            self.left = steepness * self._distance if steepness > rounding else 0.0
             return steepness <= max(self._flat(point, width), rounding)
+        if self.samples.sketch is not None:
+            # A sample need not know the rows that make the steps short.
+            change = max(change, steepness / self.curvature)
         self.error = change / self.goal.scale
         return self.error <= self.goal.tol
 
     def _flat(self, point: Point, width: float) -> float:
         """Gradient by which no more is left to gain than the window hides."""
         hidden = _ROUGHLY * width**2 / 2 * point.bend
-        return max(hidden, self.goal.tol * self._size / 4) / self.goal.scale
+        return max(hidden, self.goal.tol * self._size / 4) / self._distance
+
+    @property
+    def _distance(self) -> float:
+        """How far the minimum is, in whitened coordinates."""
+        near = self.goal.near
+        return self.goal.scale if near is None else min(near, self.goal.scale)
 
     @property
     def _size(self) -> float:
@@ -144,6 +206,8 @@ class WindowedDescent(ABC):
         self.linear = point.linear
         self.values.append(self._value(point) + self._penalty(self.coef))
         self.goal.report(np.array(self.values[-1:]))
+        if isinstance(self.samples, SummedSamples):
+            self._lost = not self.samples.seem_to_stay(self.coef)
 
     def _value(self, point: Point) -> float:
         if point.value is None:
@@ -157,8 +221,8 @@ class WindowedDescent(ABC):
 
     @property
     def _eps(self) -> float:
-        return float(np.finfo(self.linear.dtype).eps)
+        return self.goal.eps
 
     @property
     def _spent(self) -> bool:
-        return len(self.values) > self.goal.max_iter
+        return self._lost or len(self.values) > self.goal.max_iter

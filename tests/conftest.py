@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import sklearn_adreg.backends
+from sklearn_adreg import _screened_lasso, _settling, _sketch
 from sklearn_adreg.backends import Backend
 
 # Run the tests of devices on a GPU with SKLEARN_ADREG_TEST_DEVICE=cuda.
@@ -101,6 +102,16 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat some hundred rows as descents treat very many."""
+    monkeypatch.setattr(_sketch, "_FEWEST", 16)
+    monkeypatch.setattr(_sketch, "_ROWS_PER_COLUMN", 15)
+    monkeypatch.setattr(_sketch, "_WORTHWHILE", 2)
+    monkeypatch.setattr(_settling, "_FEWEST", 16)
+    monkeypatch.setattr(_screened_lasso, "_FEWEST", 4)
 
 
 def _reference(func: Any, x: np.ndarray, order: int) -> np.ndarray:

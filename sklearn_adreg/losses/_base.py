@@ -26,7 +26,8 @@ class PointwiseLoss(ABC):
     predictions are not the linear predictor itself has a method
     ``inverse_link(linear)``, elementwise, which returns them. If the loss of those is
     cheaper, or more exact, as a function of the linear predictor, it may have a method
-    ``of_linear(y_true, linear)`` as well, which descents use.
+    ``of_linear(y_true, linear)`` as well, which descents use. It may leave out what the
+    targets alone decide, if a method ``of_target(y_true)`` returns that.
 
     Attributes
     ----------
