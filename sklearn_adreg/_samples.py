@@ -8,7 +8,6 @@ point reached. What lies between costs none.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,7 +119,7 @@ class HostSamples:
 
         Where most rows have no curvature, the others alone are read.
         """
-        X, shift = self.design.X, self.design.shift
+        X, shift, offset = self.design.X, self.design.shift, self.design.offset
         rows = np.flatnonzero(curvature)
         if len(rows) < _FEW_MOMENTS * len(curvature):
             X, curvature = X[rows], curvature[rows]
@@ -129,10 +128,15 @@ class HostSamples:
         for part in chunks(len(X), self._block_rows):
             block = X[part] if shift is None else X[part] - shift
             roots = np.sqrt(curvature[part])
-            stack = np.empty((len(block), n_features + 1), dtype=block.dtype)
-            np.multiply(block - self._offset, roots[:, None], out=stack[:, :-1])
-            stack[:, -1] = roots
-            moments += stack.T @ stack
+            weighted = block * roots[:, None]
+            moments[:-1, :-1] += weighted.T @ weighted
+            moments[-1, :-1] += roots @ weighted
+        total = moments[-1, -1] = curvature.sum(dtype=np.float64)
+        # The offset is a few standard deviations at the most, and takes few digits.
+        known = np.outer(offset, moments[-1, :-1] - total * offset / 2)
+        moments[:-1, :-1] -= known + known.T
+        moments[-1, :-1] -= total * offset
+        moments[:-1, -1] = moments[-1, :-1]
         return moments
 
     def hessian_cost(self, curvature: np.ndarray | None) -> float:
@@ -158,10 +162,6 @@ class HostSamples:
         losses = self.losses.take(rows)
         design = replace(self.design, X=self.design.X[rows], weights=losses.weights)
         return HostSamples(design, losses)
-
-    @cached_property
-    def _offset(self) -> np.ndarray:
-        return self.design.offset.astype(self.design.dtype)
 
     @property
     def _block_rows(self) -> int:

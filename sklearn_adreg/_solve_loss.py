@@ -94,7 +94,7 @@ class LossProblem:
             return self._from(column, robust._descend(column, None).coef)
         if self.data.sketch is not None:
             return self._from_sketch(column, self.data.sketch)
-        return self._from(column, self._start(column))
+        return self._from(column, *self._start(column))
 
     def _from_sketch(self, column: int, sketch: LossData) -> Descended:
         """Descend from where a descent on a sample of the rows has ended."""
@@ -114,9 +114,11 @@ class LossProblem:
         error = float(np.sqrt(n_unknowns / n_rows))
         return self._run(column, samples, end.coef, point, error)
 
-    def _from(self, column: int, start: np.ndarray) -> Descended:
+    def _from(self, column: int, start: np.ndarray, linear: Any = None) -> Descended:
+        """Descend from coefficients, and their linear predictor if it is known."""
         samples = self.data.samples(column, self.loss)
-        linear = self._located(samples, start)
+        if linear is None:
+            linear = self._located(samples, start)
         point = samples.point(linear, 0.0)
         if point.value is None or not np.isfinite(point.value):
             linear = np.asarray(linear)
@@ -158,10 +160,10 @@ class LossProblem:
         if not np.isfinite(linear).all():
             check_range("X", design.X, design.weights, design.column_variances())
 
-    def _start(self, column: int) -> np.ndarray:
+    def _start(self, column: int) -> tuple[np.ndarray, Any]:
         """Return the constant fit, or least squares where that comes for nothing.
 
-        The better of the two, on some of the rows.
+        The better of the two, on some of the rows; and its linear predictor.
         """
         rows, weights = self.data.some_rows, self.data.row_weights
         target = np.ascontiguousarray(self.data.target[rows, column])
@@ -175,17 +177,17 @@ class LossProblem:
                 linked=self.traits.linked,
                 precision=_ROUGHLY,
             )
-        if self.data.guess is None or self.traits.linked:
-            return constant
-        level = float(self.data.target_mean[column])
-        guess = np.append(self.data.guess[:, column], level)
-        samples = self.data.samples(column, self.loss)
+        samples, starts = self.data.samples(column, self.loss), [constant]
+        if self.data.guess is not None and not self.traits.linked:
+            level = float(self.data.target_mean[column])
+            starts.insert(0, np.append(self.data.guess[:, column], level))
+        linear = [samples.locate(start) for start in starts]
         values = [
-            weights[rows]
-            @ self._pointwise.values(target, np.asarray(samples.locate(start))[rows])
-            for start in (guess, constant)
+            weights[rows] @ self._pointwise.values(target, np.asarray(each)[rows])
+            for each in linear
         ]
-        return (guess, constant)[int(np.argmin(np.nan_to_num(values, nan=np.inf)))]
+        best = int(np.argmin(np.nan_to_num(values, nan=np.inf)))
+        return starts[best], linear[best]
 
     def _goal(self, column: int, linear: np.ndarray, error: float | None) -> Goal:
         """Units in which the descent measures how far it has come; from some rows."""
