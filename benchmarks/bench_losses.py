@@ -1,21 +1,19 @@
 """Any loss beside the estimators and solvers made for it, as ratios.
 
-Run with names of the parts to run, or without for all but `highs`, which alone takes
-two minutes.
+Run with names of the parts to run, or without for all. Quantiles are in a script of
+their own.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
-from _data import flights, heavy_tails, normal
-from _timing import interleaved, report, timed
+from _compare import compare, gap_of, objective, ours, run, value_of
+from _data import flights, heavy_tails
+from _timing import report
 from glum import GeneralizedLinearRegressor
 from scipy.optimize import minimize
 from skglm import GeneralizedLinearEstimator
@@ -26,57 +24,12 @@ from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
     PoissonRegressor,
-    QuantileRegressor,
 )
+from sklearn.preprocessing import PolynomialFeatures
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import GammaDeviance, Huber, Pinball, PoissonDeviance
-
-BACKENDS = ("autograd", "jax")
-Gap = Callable[[Any], float]
-
-
-def ours(loss: Any, **parameters: Any) -> dict[str, GradientDescentRegressor]:
-    """One model for each backend."""
-    return {
-        backend: GradientDescentRegressor(loss, backend=backend, **parameters)
-        for backend in BACKENDS
-    }
-
-
-def compare(
-    what: str,
-    models: dict[str, Any],
-    peers: dict[str, tuple[Callable[[], Any], str]],
-    X: np.ndarray,
-    y: np.ndarray,
-    repeat: int = 3,
-) -> dict[str, float]:
-    """Time models and peers in turns, once each has run, and report the ratios."""
-    for model in models.values():
-        model.fit(X, y)  # compiles
-    calls = {
-        name: lambda model=model: model.fit(X, y) for name, model in models.items()
-    }
-    calls |= {name: peer for name, (peer, _) in peers.items()}
-    seconds = interleaved(calls, repeat)
-    for name in models:
-        report(f"{what}, {name}", f"{seconds[name]:.3f} s", "")
-        for peer, (_, target) in peers.items():
-            report(f"  {peer} / {name}", f"{seconds[peer] / seconds[name]:.1f}", target)
-    return seconds
-
-
-def objective(model: Any, loss: Any, X: np.ndarray, y: np.ndarray) -> float:
-    """Mean loss of a model that has been fitted."""
-    return float(loss(y, X @ model.coef_ + model.intercept_).mean())
-
-
-def gap_of(models: dict[str, Any], best: float, value: Callable[[Any], float]) -> str:
-    """Return how far the worst of the models is above the best objective known."""
-    worst = max(value(model) for model in models.values())
-    return f"{worst / best - 1:.1e}"
+from sklearn_adreg.losses import GammaDeviance, Huber, PoissonDeviance
 
 
 def huber() -> None:
@@ -101,52 +54,7 @@ def _huber(X: np.ndarray, y: np.ndarray, units: float) -> None:
     best = objective(exact, loss, X, y)
     gap = gap_of(models, best, lambda model: objective(model, loss, X, y))
     report("  objective above the optimum's", gap, "<= 1e-8")
-    report("  the same of skglm", gap_of({"": skglm}, best, _value(loss, X, y)), "")
-
-
-def _value(loss: Any, X: np.ndarray, y: np.ndarray) -> Callable[[Any], float]:
-    return lambda model: objective(model, loss, X, y)
-
-
-def pinball() -> None:
-    """Pinball, 50,000 x 20: statsmodels; and a million rows."""
-    X, y = normal(50_000, 20)
-    loss = Pinball(0.8)
-    design = sm.add_constant(X)
-    models = ours(loss)
-    peers = {
-        "statsmodels": (lambda: sm.QuantReg(y, design).fit(q=0.8), ">= 5"),
-    }
-    compare("pinball 0.8, 50,000 x 20", models, peers, X, y)
-    exact = GradientDescentRegressor(loss, tol=1e-10, max_iter=10_000).fit(X, y)
-    value = _value(loss, X, y)
-    gap = gap_of(models, value(exact), value)
-    report("  objective above the optimum's", gap, "<= 1e-6")
-    X, y = normal(1_000_000, 50)
-    for backend, model in ours(loss).items():
-        seconds = min(timed(lambda model=model: model.fit(X, y)) for _ in range(2))
-        report(f"pinball, 1,000,000 x 50, {backend}", f"{seconds:.2f} s", "seconds")
-
-
-def highs() -> None:
-    """Pinball, 50,000 x 20: QuantileRegressor, once."""
-    X, y = normal(50_000, 20)
-    loss = Pinball(0.8)
-    models = ours(loss)
-    times = {
-        name: min(timed(lambda m=m: m.fit(X, y)) for _ in range(4))
-        for name, m in models.items()
-    }
-    peer = QuantileRegressor(quantile=0.8, alpha=0, solver="highs")
-    theirs = timed(lambda: peer.fit(X, y))
-    value = _value(loss, X, y)
-    for name, seconds in times.items():
-        report(
-            f"  QuantileRegressor(highs) / {name}", f"{theirs / seconds:.0f}", ">= 500"
-        )
-    report(
-        "  objective above that of highs", gap_of(models, value(peer), value), "<= 1e-6"
-    )
+    report("  the same of skglm", gap_of({"": skglm}, best, value_of(loss, X, y)), "")
 
 
 def linex(y_true: Any, y_pred: Any) -> Any:
@@ -179,7 +87,7 @@ def own() -> None:
         what = f"{loss.__name__}, flights {X.shape[0]:,} x {X.shape[1]}"
         compare(what, models, peers, X, y, repeat=2)
         best = min(lbfgs(loss, slopes[loss], data, y).fun for data in (X, scaled))
-        gap = gap_of(models, best, _value(loss, X, y))
+        gap = gap_of(models, best, value_of(loss, X, y))
         report("  objective beside the better of L-BFGS-B", gap, "<= 0")
 
 
@@ -214,10 +122,11 @@ def deviances() -> None:
         _deviance(f"{family}, 300,000 x 60", family, X, y)
     # Real ones: doctor visits of the RAND experiment, amounts that are positive.
     visits = sm.datasets.randhie.load_pandas()
-    X = visits.exog.to_numpy(float)
-    _deviance(
-        f"poisson, doctor visits {X.shape}", "poisson", X, visits.endog.to_numpy(float)
-    )
+    X, y = visits.exog.to_numpy(float), visits.endog.to_numpy(float)
+    products = PolynomialFeatures(2, interaction_only=True, include_bias=False)
+    pairs = products.fit_transform((X - X.mean(0)) / X.std(0))
+    for columns in (X, pairs):
+        _deviance(f"poisson, doctor visits {columns.shape}", "poisson", columns, y)
     X, _, air = flights()
     _deviance("gamma, minutes in the air", "gamma", (X - X.mean(0)) / X.std(0), air)
 
@@ -272,13 +181,7 @@ def lasso() -> None:
             report("  the same zeros", str(bool(same)), "True")
 
 
-PARTS: dict[str, Callable[[], None]] = {
-    part.__name__: part for part in (huber, pinball, own, deviances, lasso, highs)
-}
+PARTS = {part.__name__: part for part in (huber, own, deviances, lasso)}
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    for name in sys.argv[1:] or [name for name in PARTS if name != "highs"]:
-        start = time.perf_counter()
-        PARTS[name]()
-        print(f"({name}: {time.perf_counter() - start:.0f} s)\n", flush=True)
+    run(PARTS, list(PARTS))
