@@ -37,7 +37,8 @@ lint: $(VENV)/.lint $(VENV)/.test ## Check style, types and docstrings
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m numpydoc lint $$(find sklearn_adreg -name '*.py')
+	$(PY) -m numpydoc lint $$(find sklearn_adreg -name '*.py' \
+		! -path '*/_[!d]*/*' ! -path '*/_de*/*')
 
 docs: $(VENV)/.docs ## Build the documentation and run the examples on its pages
 	$(PY) $(DOCS) -b html docs docs/_build/html

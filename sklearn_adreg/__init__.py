@@ -1,10 +1,10 @@
 """Linear models with any differentiable loss, fitted by gradient descent."""
 
-from sklearn_adreg._display import DerivativesDisplay
-from sklearn_adreg._display_coefficient_path import CoefficientPathDisplay
-from sklearn_adreg._display_epsilon_path import EpsilonPathDisplay
-from sklearn_adreg._display_loss_curve import LossCurveDisplay
-from sklearn_adreg._display_ode import OdeDisplay
+from sklearn_adreg._display.coefficient_path import CoefficientPathDisplay
+from sklearn_adreg._display.derivatives import DerivativesDisplay
+from sklearn_adreg._display.epsilon_path import EpsilonPathDisplay
+from sklearn_adreg._display.loss_curve import LossCurveDisplay
+from sklearn_adreg._display.ode import OdeDisplay
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._search import GradientDescentRegressorCV
 

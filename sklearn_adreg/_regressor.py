@@ -17,11 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_adreg._fit import Task
-from sklearn_adreg._loss_check import get_loss, needs_positive
+from sklearn_adreg._descent.solution import Solution
+from sklearn_adreg._loss.check import get_loss, needs_positive
 from sklearn_adreg._report import progress, unconverged
-from sklearn_adreg._samples import predictions
-from sklearn_adreg._solution import Solution
+from sklearn_adreg._rows.samples import predictions
+from sklearn_adreg._solve.task import Task
 from sklearn_adreg._validation import checked_start, checked_target, checked_weights
 from sklearn_adreg.backends import BACKENDS, Backend
 from sklearn_adreg.losses import LOSSES, Loss
@@ -107,7 +107,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Intercept :math:`b`; never penalised.
 
     n_iter_ : int
-        Steps taken.
+        Steps taken, on all rows: those on a sample of them, where there are many, are
+        not counted.
 
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over targets.

@@ -18,12 +18,12 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._candidates import checked_list
-from sklearn_adreg._cross_validation import Search
-from sklearn_adreg._folds import make_rows
-from sklearn_adreg._loss_check import needs_positive
+from sklearn_adreg._cv.candidates import checked_list
+from sklearn_adreg._cv.cross_validation import Search
+from sklearn_adreg._cv.folds import make_rows
+from sklearn_adreg._cv.routing import make_router, routed
+from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
-from sklearn_adreg._routing import make_router, routed
 from sklearn_adreg._validation import checked_target, checked_weights
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import Loss

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._diagnosis import explained
+from sklearn_adreg._loss.diagnosis import explained
 from sklearn_adreg._points import (
     check_order,
     checked_backend,

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._placing import place_rows, samples_of
-from sklearn_adreg._settling import SettledSamples, settled
+from sklearn_adreg._rows.placing import place_rows, samples_of
+from sklearn_adreg._rows.settling import SettledSamples, settled
 from sklearn_adreg.backends import get_backend
 from sklearn_adreg.losses import LOSSES
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-import sklearn_adreg._design
-from sklearn_adreg._design import block_length, tall_design, wide_design
+from sklearn_adreg._rows import design
+from sklearn_adreg._rows.design import block_length, tall_design, wide_design
 
 
 @pytest.fixture(params=["C", "F", "strided"])
 def data(request, monkeypatch):
     """Rows in many blocks, in each memory order, far from zero."""
-    monkeypatch.setattr(sklearn_adreg._design, "BLOCK_BYTES", 1 << 12)
+    monkeypatch.setattr(design, "BLOCK_BYTES", 1 << 12)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((1000, 7)) * [1, 2, 3, 4, 5, 6, 0] + 1e4
     y = rng.standard_normal((1000, 2))
@@ -80,4 +80,4 @@ def test_blocks_fit_in_cache():
     for width in (1, 10, 100, 5000, 10**7):
         length = block_length(width, np.dtype(np.float64))
         assert length & (length - 1) == 0
-        assert length == 64 or length * width * 8 <= sklearn_adreg._design.BLOCK_BYTES
+        assert length == 64 or length * width * 8 <= design.BLOCK_BYTES

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sklearn_adreg._line_search import Trial, search
+from sklearn_adreg._descent.line_search import Trial, search
 
 Function = Callable[[float], float]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_adreg._quadratic_lasso import minimise
+from sklearn_adreg._descent.quadratic_lasso import minimise
 
 EPS = np.finfo(float).eps
 

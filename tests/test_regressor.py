@@ -6,8 +6,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 
-import sklearn_adreg._least_squares
-import sklearn_adreg._solve_whitened
+import sklearn_adreg._solve.least_squares
+import sklearn_adreg._solve.whitened
 from sklearn_adreg import GradientDescentRegressor
 
 PLACES = [
@@ -158,7 +158,7 @@ def test_scaled_columns_only_where_whitening_costs_too_much(monkeypatch, place, 
     scales = np.logspace(-6, 6, shape[1])
     y = Z @ rng.standard_normal(shape[1]) + 0.1 * rng.standard_normal(shape[0])
     exact = GradientDescentRegressor().fit(Z, y)
-    for module in (sklearn_adreg._solve_whitened, sklearn_adreg._least_squares):
+    for module in (sklearn_adreg._solve.whitened, sklearn_adreg._solve.least_squares):
         monkeypatch.setattr(module, "MAX_WHITENED", 10)
     model = GradientDescentRegressor(**place).fit((Z + 3.0) * scales, y)
     assert 4 < model.n_iter_ < 1000

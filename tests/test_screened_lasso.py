@@ -9,11 +9,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import ElasticNet
 
-from sklearn_adreg import GradientDescentRegressor, _fit, _screened_lasso
-from sklearn_adreg._design import Moments
-from sklearn_adreg._screened_lasso import screened_lasso
-from sklearn_adreg._sketch import sampled_rows
-from sklearn_adreg._solve_lasso import ElasticNetPenalty
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._rows.design import Moments
+from sklearn_adreg._rows.sketch import sampled_rows
+from sklearn_adreg._solve import screened_lasso as module
+from sklearn_adreg._solve import task
+from sklearn_adreg._solve.lasso import ElasticNetPenalty
+from sklearn_adreg._solve.screened_lasso import screened_lasso
 
 N_ROWS, N_COLUMNS = 40_000, 80
 
@@ -37,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(screened_lasso(*args, **kwargs))
         return found[-1]
 
-    monkeypatch.setattr(_fit, "screened_lasso", call)
+    monkeypatch.setattr(task, "screened_lasso", call)
     return found
 
 
@@ -80,7 +82,7 @@ def test_as_from_all_moments(calls: list[Any], monkeypatch: pytest.MonkeyPatch) 
     model = GradientDescentRegressor(alpha=0.2, l1_ratio=1.0).fit(X, targets)
     assert calls[0] is not None
     coef, intercept, curve = model.coef_, model.intercept_, model.loss_curve_
-    monkeypatch.setattr(_screened_lasso, "_FEWEST", N_COLUMNS + 1)
+    monkeypatch.setattr(module, "_FEWEST", N_COLUMNS + 1)
     model.fit(X, targets)
     assert calls[1] is None
     assert_allclose(coef, model.coef_, atol=1e-11)

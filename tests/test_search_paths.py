@@ -12,7 +12,7 @@ from sklearn.metrics import make_scorer, max_error
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg._spectrum import Candidates, Spectrum, descend, steps_to
+from sklearn_adreg._cv.spectrum import Candidates, Spectrum, descend, steps_to
 
 N_STEPS = 30
 

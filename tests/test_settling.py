@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from rows import KINKED, N_COLUMNS, N_ROWS, known, samples
 
-from sklearn_adreg._settling import settled
+from sklearn_adreg._rows.settling import settled
 from sklearn_adreg.losses import Huber, Pinball
 
 LOSS = pytest.mark.parametrize("loss", KINKED, ids=lambda loss: type(loss).__name__)

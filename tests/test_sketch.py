@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_adreg import GradientDescentRegressor, _sketch
-from sklearn_adreg._sketch import sampled_rows
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._rows import sketch
+from sklearn_adreg._rows.sketch import sampled_rows
 from sklearn_adreg.losses import GammaDeviance, Pinball, PoissonDeviance
 
 # Rows enough for a sample of them, without any threshold lowered.
@@ -23,7 +25,7 @@ def counts(n: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def without_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sketch, "_WORTHWHILE", np.inf)
+    monkeypatch.setattr(sketch, "_WORTHWHILE", np.inf)
 
 
 def test_rows_are_spread_and_distinct() -> None:
@@ -124,6 +126,20 @@ def test_not_finite_outside_the_sample(bad: float, l1_ratio: float) -> None:
         model = GradientDescentRegressor("pinball", alpha=alpha, l1_ratio=l1_ratio)
         with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
             model.fit(X, y)
+
+
+def test_errors_name_the_row() -> None:
+    X, y = counts(MANY, 6)
+    rows = sampled_rows(X.shape, None)
+    assert rows is not None
+    y[rows[100]] = -1e4
+
+    def own(y_true: Any, y_pred: Any) -> Any:
+        return adnp.log(1 + adnp.exp(y_true - y_pred)) + adnp.log(y_true + 1e3)
+
+    own.inverse_link = adnp.exp  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=f"in row {rows[100]}, with y_true=-10000"):
+        GradientDescentRegressor(own).fit(X, y)
 
 
 def test_squares_that_overflow_outside_the_sample() -> None:

@@ -9,8 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from rows import KINKED, N_COLUMNS, N_ROWS, known, samples
 
-from sklearn_adreg import GradientDescentRegressor, _windows
-from sklearn_adreg._summing import SummedSamples, sum_up
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._descent import windows
+from sklearn_adreg._rows.summing import SummedSamples, sum_up
 from sklearn_adreg.losses import Pinball
 
 LOSS = pytest.mark.parametrize("loss", KINKED, ids=lambda loss: type(loss).__name__)
@@ -115,8 +116,8 @@ def test_same_optimum_without(
     y = 10.0 + X[:, 0] + rng.standard_t(2, 8_000)
     model = GradientDescentRegressor(loss, alpha=1e-3, l1_ratio=l1_ratio)
     curve = model.fit(X, y).loss_curve_
-    monkeypatch.setattr(_windows, "sum_up", lambda *_arguments: None)
-    monkeypatch.setattr(_windows, "settled", lambda samples, *_arguments: samples)
+    monkeypatch.setattr(windows, "sum_up", lambda *_arguments: None)
+    monkeypatch.setattr(windows, "settled", lambda samples, *_arguments: samples)
     expected = model.fit(X, y).loss_curve_
     # Each is within 1e-6 of the optimum.
     assert_allclose(curve[-1], expected[-1], rtol=1e-6)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg._traits import Traits, traits_of
+from sklearn_adreg._loss.traits import Traits, traits_of
 from sklearn_adreg.backends import AutogradBackend, Backend
 from sklearn_adreg.losses import (
     LOSSES,

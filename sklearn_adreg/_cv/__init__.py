@@ -1,0 +1,1 @@
+"""A search over step lengths: all candidates on all splits, in few passes over X."""

@@ -1,0 +1,91 @@
+"""What a descent must know of a loss: has it kinks, is it convex, has it a link.
+
+The package's own losses say so. Of any other callable it is found out: derivatives
+along a grid of predictions that fall tell that it is not convex, and a rise that
+does not shrink with the interval that it is seen on is a kink.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._loss.pointwise import LinearLoss, Pointwise
+from sklearn_adreg.backends.base import Backend
+from sklearn_adreg.losses import LOSSES, Loss
+
+_TARGETS, _GRID = 16, 256
+# Halvings of an interval of the grid, to the limit of what float64 can tell apart.
+_HALVINGS = 36
+_SUSPECTS = 4
+# Changes of the derivative below this part of it are rounding.
+_NOISE = 1e-6
+_OWN = {type(loss) for loss in LOSSES.values()}
+
+
+class Traits(NamedTuple):
+    """Whether the derivative jumps; whether it only rises; whether z is not y's."""
+
+    kinked: bool
+    convex: bool
+    linked: bool
+
+
+def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
+    """Read the traits of a loss, or find them on the range of the target."""
+    linked = getattr(loss, "inverse_link", None) is not None
+    declared = Traits(
+        getattr(loss, "kinked", False), getattr(loss, "convex", True), linked
+    )
+    if type(loss) in _OWN:
+        return declared
+    pointwise = Pointwise(LinearLoss(loss), backend)
+    levels = np.unique(target.astype(np.float64))
+    levels = levels[np.linspace(0, len(levels) - 1, _TARGETS).round().astype(int)]
+    low, high = (-4.0, 4.0) if linked else (levels[0], levels[-1])
+    margin = (high - low) / 3 or 1.0
+    # A few irrational steps, so that no point of the grid is on a kink.
+    grid = np.linspace(low - margin, high + margin / np.sqrt(2), _GRID)
+    slopes = _slopes(pointwise, levels, np.tile(grid, (_TARGETS, 1)))
+    with np.errstate(invalid="ignore"):
+        rises = np.diff(slopes, axis=1)
+        size = np.nanmax(np.abs(slopes), axis=1, initial=0.0, keepdims=True)
+        convex = not (rises < -_NOISE * size).any()
+    kinked = _kinked(pointwise, levels, grid, rises, size)
+    return Traits(declared.kinked or kinked, declared.convex and convex, linked)
+
+
+def _kinked(
+    pointwise: Pointwise,
+    levels: np.ndarray,
+    grid: np.ndarray,
+    rises: np.ndarray,
+    size: np.ndarray,
+) -> bool:
+    """Halve the intervals of the largest rises, and see whether the rise stays."""
+    rises = np.nan_to_num(np.abs(rises), posinf=0.0)
+    # A kink stands out from its neighbours, however steep the loss is elsewhere; and
+    # most kinks are where the prediction is the target.
+    around = (np.roll(rises, 1, axis=1) + np.roll(rises, -1, axis=1)) / 2
+    suspects = np.argsort(rises - around, axis=1)[:, -_SUSPECTS:]
+    suspects[:, 0] = np.clip(np.searchsorted(grid, levels) - 1, 0, len(grid) - 2)
+    low, high = grid[suspects], grid[suspects + 1]
+    low_slope, high_slope = (_slopes(pointwise, levels, end) for end in (low, high))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        slope = _slopes(pointwise, levels, middle)
+        left = np.abs(slope - low_slope) >= np.abs(high_slope - slope)
+        low, low_slope = np.where(left, (low, low_slope), (middle, slope))
+        high, high_slope = np.where(left, (middle, slope), (high, high_slope))
+    jumps = np.nan_to_num(np.abs(high_slope - low_slope), posinf=0.0)
+    return bool((jumps > _NOISE * size).any())
+
+
+def _slopes(pointwise: Pointwise, levels: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Differentiate at a row of predictions for each target; NaN where not finite."""
+    target = np.repeat(levels, linear.shape[1])
+    with np.errstate(all="ignore"):
+        found = pointwise.slopes(target, linear.ravel(), 0.0).slope
+    found = np.where(np.isfinite(found), found, np.nan)
+    return found.reshape(linear.shape)

@@ -1,0 +1,1 @@
+"""Everything of the length of the data: X, targets, and what descents ask of them."""

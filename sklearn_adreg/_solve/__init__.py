@@ -1,0 +1,1 @@
+"""From parameters and data to a solution: which descent, where it starts and ends."""
