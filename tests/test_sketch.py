@@ -12,7 +12,7 @@ import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._rows import sketch
 from sklearn_adreg._rows.sketch import sampled_rows
-from sklearn_adreg.losses import GammaDeviance, Pinball, PoissonDeviance
+from sklearn_adreg.losses import GammaDeviance, Huber, Pinball, PoissonDeviance
 
 # Rows enough for a sample of them, without any threshold lowered.
 MANY = 60_000
@@ -71,6 +71,24 @@ def test_same_fit_without_a_sample(
     assert_allclose(coef, model.coef_, atol=1e-2 if loss == Pinball(0.8) else 1e-5)
     if fit_intercept:
         assert found[0] < expected[0]
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("loss", [PoissonDeviance(), Huber(0.5)], ids=repr)
+def test_same_lasso_without_a_sample(
+    monkeypatch: pytest.MonkeyPatch, loss: Any, l1_ratio: float
+) -> None:
+    X, y = counts(MANY, 30)
+    model = GradientDescentRegressor(loss, alpha=0.01, l1_ratio=l1_ratio, tol=1e-9)
+    found = model.fit(X, y)
+    coef, curve = found.coef_, found.loss_curve_
+    without_samples(monkeypatch)
+    model.fit(X, y)
+    # Linear predictors are within 1e-9; zeros are exact.
+    assert_allclose(coef, model.coef_, atol=1e-8)
+    assert_array_equal(coef != 0, model.coef_ != 0)
+    assert 0 < np.count_nonzero(coef) < 30
+    assert_allclose(curve[-1], model.loss_curve_[-1], rtol=1e-12)
 
 
 def test_several_targets_and_float32() -> None:

@@ -130,24 +130,18 @@ class LossDescent(WindowedDescent):
         if width == 0:
             self.curvature = self.samples.bend(self.linear, self._close) or 1.0
             return QuasiNewton(self.coordinates.spherical(self.curvature))
-        near = self._near(_WIDER * width if self.curvature else width)
+        near = self._bent(_WIDER * width if self.curvature else width)[1]
         self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
         if self._is_cheap(near, width):
             return self._newton(self.samples, near)
         return QuasiNewton(self.coordinates.spherical(self.curvature))
 
     def _renewed(self, width: float) -> QuasiNewton:
-        """Metric from the curvature here; of a sample of the rows, if it is smooth."""
-        sketch = self.samples.sketch
-        if width > 0 or sketch is None:
-            return self._newton(self.samples, self._near(width))
-        near = sketch.point(sketch.locate(self.coef), self._close)
-        self.curvature = near.bend or 1.0
-        return self._newton(sketch, near)
-
-    def _near(self, width: float) -> Point:
-        """Curvature of the rows here; through a window for a loss without kinks."""
-        return self.samples.point(self.linear, width or self._close)
+        """Metric from the curvature here."""
+        rows, near = self._bent(width)
+        if rows is not self.samples:
+            self.curvature = near.bend or 1.0
+        return self._newton(rows, near)
 
     def _newton(self, samples: Samples, point: Point) -> QuasiNewton:
         """Metric from rows, weighted by their curvature."""

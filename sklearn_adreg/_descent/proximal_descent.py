@@ -103,24 +103,32 @@ class ProximalDescent(WindowedDescent):
         return float(1e-12 * (self.lasso + np.abs(gradient).max()))
 
     def _model(self, point: Point, columns: np.ndarray, width: float) -> _Model:
-        samples = self.samples
-        if len(columns) < len(self.coef):
-            samples = samples.restricted(columns[:-1])
-        if self.hessian is not None:
-            hessian = self.hessian.copy()
-        else:
-            near = point
-            if width == 0:
-                near = self.samples.point(self.linear, self._close)
-            hessian = samples.hessian(near.curvature)
-            if not self.quadratic:
-                damping = _WINDOW_DAMPING if width > 0 else _DAMPING
-                self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
-                variances = np.append(self.variances, 1.0)[columns]
-                hessian += np.diag(damping * self.curvature * variances)
+        samples = self._of_columns(self.samples, columns)
+        hessian = self.hessian
+        if hessian is None:
+            rows, near = (self.samples, point) if width > 0 else self._bent(width)
+            rows = samples if rows is self.samples else self._of_columns(rows, columns)
+            hessian = self._curved(rows, near, columns, width)
+        hessian = hessian.copy()
         inner = np.arange(len(columns) - 1)
         hessian[inner, inner] += self.ridge
         return _Model(columns, samples, hessian)
+
+    def _curved(
+        self, rows: Samples, near: Point, columns: np.ndarray, width: float
+    ) -> np.ndarray:
+        """Second moments of rows, weighted by their curvature, and damped."""
+        hessian = rows.hessian(near.curvature)
+        if not self.quadratic:
+            damping = _WINDOW_DAMPING if width > 0 else _DAMPING
+            self.curvature = max(near.bend, 1e-3 * self.curvature) or 1.0
+            variances = np.append(self.variances, 1.0)[columns]
+            hessian += np.diag(damping * self.curvature * variances)
+        return hessian
+
+    def _of_columns(self, samples: Samples, columns: np.ndarray) -> Samples:
+        everything = len(columns) == len(self.coef)
+        return samples if everything else samples.restricted(columns[:-1])
 
     def _minimum(self, model: _Model, gradient: np.ndarray) -> np.ndarray:
         """Minimise the model and the penalty; the intercept is eliminated."""

@@ -220,6 +220,16 @@ class WindowedDescent(ABC):
             return self.samples.value(point.linear)
         return point.value
 
+    def _bent(self, width: float) -> tuple[Samples, Point]:
+        """Rows that tell the curvature here, and how they do.
+
+        Of a sample of the rows, where there is one and no window is narrow.
+        """
+        sketch = self.samples.sketch
+        if width == 0 and sketch is not None:
+            return sketch, sketch.point(sketch.locate(self.coef), self._close)
+        return self.samples, self.samples.point(self.linear, width or self._close)
+
     @property
     def _close(self) -> float:
         """Width of a window that tells the curvature of a loss without kinks."""

@@ -14,7 +14,7 @@ from sklearn_adreg._loss.traits import Traits, traits_of
 from sklearn_adreg._solve.lasso import ElasticNetPenalty, lasso_of_moments
 from sklearn_adreg._solve.least_squares import prepare
 from sklearn_adreg._solve.loss import LossProblem
-from sklearn_adreg._solve.loss_data import prepare_loss
+from sklearn_adreg._solve.loss_data import LossData, prepare_loss
 from sklearn_adreg._solve.screened_lasso import screened_lasso
 from sklearn_adreg._solve.textbook import (
     Steps,
@@ -90,16 +90,7 @@ class Task:
                 X, y, weights, loss=loss, linked=traits.linked, **self._place
             )
             return rows.descend(start, self._steps(report))
-        data = prepare_loss(
-            X,
-            y,
-            weights,
-            ridge=self.ridge,
-            whitened=self.lasso == 0,
-            # Of the others the second moments are nearly the curvature, at one reading.
-            sketched=traits.kinked or traits.linked or not traits.convex,
-            **self._place,
-        )
+        data = self._data(X, y, weights, traits)
         found = lasso_of_moments(data, self.lasso) if at_once else None
         if found is not None:
             report(found.loss_curve[1:])
@@ -108,6 +99,22 @@ class Task:
             data, loss, traits, self.tol, self.max_iter, self.lasso, report
         )
         return problem.solve(start)
+
+    def _data(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, traits: Traits
+    ) -> LossData:
+        # Second moments are the curvature of squared error, and nearly that of smooth
+        # losses without a link: one reading of all rows spares steps.
+        several = traits.kinked or traits.linked or not traits.convex
+        return prepare_loss(
+            X,
+            y,
+            weights,
+            ridge=self.ridge,
+            whitened=self.lasso == 0,
+            sketched=several or (self.lasso > 0 and not self._squared),
+            **self._place,
+        )
 
     def _checked_loss(
         self, y: np.ndarray, weights: np.ndarray | None
