@@ -94,7 +94,11 @@ BAD_DATA = {
     "y complex": (X, Y + 1j, "Complex data not supported"),
     "y strings": (X, np.full(N_ROWS, "a"), "target y must be .* Got dtype <U1"),
     "y dates": (X, np.full(N_ROWS, np.datetime64("2020")), "y must be .* datetime64"),
-    "y durations": (X, np.full(N_ROWS, np.timedelta64(1)), "y must be .* timedelta64"),
+    "y durations": (
+        X,
+        np.full(N_ROWS, np.timedelta64(1, "D")),
+        "y must be .* timedelta64",
+    ),
     "y objects": (X, np.full(N_ROWS, "a", object), "could not convert string .* 'a'"),
     "y sparse": (X, sparse.csr_array(Y[:, None]), "y must be a dense .* sparse"),
     "y 3-d": (X, Y[:, None, None], "Found array with dim 3.* <= 2"),

@@ -16,9 +16,11 @@ from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg.losses import (
     AbsolutePercentageError,
     Expectile,
+    Huber,
     LogCosh,
     Pinball,
     PoissonDeviance,
+    PseudoHuber,
 )
 
 # What the estimator promises of the objective, relative to the optimum.
@@ -110,6 +112,21 @@ def test_percentages(data: Any, place: dict[str, Any]) -> None:
     own = lambda y, z: adnp.abs((y - z) / y)  # noqa: E731
     assert fitted(own, X, y, place) <= best * (1 + PROMISED)
     assert fitted(AbsolutePercentageError(), X, y, place) <= best * (1 + PROMISED)
+
+
+@DATA
+@pytest.mark.parametrize("delta", [1e-6, 1e-3, 0.03])
+@pytest.mark.parametrize("smooth", [Huber, PseudoHuber])
+def test_corners_as_good_as_kinks(
+    data: Any, smooth: Any, delta: float, place: dict[str, Any]
+) -> None:
+    # At no start does a row lie in the corner: the loss seems to be straight.
+    X, y = data()
+    least = mean_loss(lambda y, z: np.abs(y - z), X, y, *by_highs(X, y, 0.5, None))
+    # Both losses are between delta * (|r| - delta) and delta * |r|.
+    found = fitted(smooth(delta), X, y, place)
+    assert found <= delta * least * (1 + PROMISED)
+    assert found >= delta * (least * (1 - PROMISED) - delta)
 
 
 @DATA

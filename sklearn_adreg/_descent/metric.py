@@ -24,6 +24,8 @@ Design = HostDesign | DeviceDesign
 
 # Beyond this dimension a dense factor costs more than the steps that it saves.
 MAX_WHITENED = 4096
+# Of wide designs, whose rows may repeat, LAPACK leaves more of singular values of zero.
+_WIDE = 8.0
 
 
 class FeatureMetric(NamedTuple):
@@ -183,7 +185,7 @@ def sample_metric(design: Design, weights: np.ndarray, *, centred: bool) -> Whit
     eps = float(np.finfo(design.dtype).eps)
     if not values[0] > eps ** (2 / 3) * values[-1]:
         _, singular, right = np.linalg.svd(design.row_triangle())
-        rank = int(np.sum(singular > _rank_cut(design) * singular[0]))
+        rank = int(np.sum(singular > _WIDE * _rank_cut(design) * singular[0]))
         values, vectors = singular[:rank] ** 2, right[:rank].T
     metric = SampleMetric(vectors.astype(design.dtype), values.astype(design.dtype))
     condition = float(np.sqrt(values.max() / values.min())) if len(values) else 1.0

@@ -44,14 +44,16 @@ _PATIENCE = 100
 class Goal:
     """What is descended on, and when to stop.
 
-    `scale` is the change of the linear predictor that `tol` is relative to, `size` the
-    loss of predictions that are wrong by so much, and `spread` how far predictions
-    are from the targets at first; where they are known to be near those at the optimum,
-    no more than `near` from them, but for a few. `eps` is the rounding of the data's
-    float type.
+    With `kinked` the loss is seen through windows; after that, or at once, without one
+    if it is `smooth`. `scale` is the change of the linear predictor that `tol` is
+    relative to, `size` the loss of predictions that are wrong by so much, and `spread`
+    how far predictions are from the targets at first; where they are known to be near
+    those at the optimum, no more than `near` from them, but for a few. `eps` is the
+    rounding of the data's float type.
     """
 
     kinked: bool
+    smooth: bool
     convex: bool
     scale: float
     size: float
@@ -98,10 +100,13 @@ class WindowedDescent(ABC):
         """Descend from coefficients and intercept, and the point where they are."""
         self.coef, self.linear = start, point.linear
         self.values.append(self._value(point) + self._penalty(start))
+        known = np.inf
         if self.goal.kinked:
-            self._narrow()
-        else:
+            known = self._narrow()
+            point = self.samples.point(self.linear, 0.0)
+        if self.goal.smooth:
             self._descend(point, 0.0)
+        self.error = min(self.error, known)
         if len(self.values) == 1:
             # A start that is the end: the step that shows it has no length.
             self.values.append(self.values[0])
@@ -111,8 +116,11 @@ class WindowedDescent(ABC):
             self.values += self.values[-1:] * missing
         return Descended(self.coef, self.values, self.epsilon, self.error)
 
-    def _narrow(self) -> None:
-        """Descend through windows, until the last hides no more than is tolerated."""
+    def _narrow(self) -> float:
+        """Descend through windows, until the last hides no more than is tolerated.
+
+        Returns what may be left to gain, relative to the objective.
+        """
         width = max(self.goal.spread, _CLOSE * self.goal.scale)
         smallest, first = 64 * self._eps * self.goal.scale, self.linear
         if self.goal.near is not None and self.goal.near < width:
@@ -126,7 +134,7 @@ class WindowedDescent(ABC):
             hidden, size = width**2 / 2 * point.bend, self._size
             self.error = (hidden + self.left) / size if size > 0 else 0.0
             if self.error <= self.goal.tol or width <= smallest or self._spent:
-                return
+                return self.error
             self._settle(point, width)
             # What is hidden shrinks with the width at least.
             enough = _ENOUGH * self.goal.tol * size / hidden if hidden > 0 else 0.0

@@ -32,6 +32,8 @@ _SKETCH_TOL, _DEVIATIONS = 1e-4, 6.0
 # How closely a constant is found where a descent is to improve on it anyway, and on how
 # many rows.
 _ROUGHLY, _ENOUGH = 1e-3, 1 << 10
+# Rows that bend, for each unknown, where few do; and a share of all where many do.
+_BENT, _WIDELY = 0.5, 0.1
 # A mean loss that is negative, and so many times the first one in size, has no minimum.
 _BOTTOMLESS = 1e12
 
@@ -204,8 +206,10 @@ class LossProblem:
             spread = _median(np.abs(target - linear[rows]), weights) or scale
             # Predictions that are wrong by a standard deviation of y.
             size = float(weights @ abs(self._pointwise.values(target, target + scale)))
+        kinked = self.traits.kinked
         return Goal(
-            kinked=self.traits.kinked,
+            kinked=kinked or self._has_corner(column, linear, scale, spread),
+            smooth=not kinked,
             convex=self.traits.convex,
             scale=scale,
             size=size,
@@ -216,6 +220,28 @@ class LossProblem:
             max_iter=self.max_iter,
             report=self.report,
         )
+
+    def _has_corner(
+        self, column: int, linear: np.ndarray, scale: float, spread: float
+    ) -> bool:
+        """Whether a smooth loss bends so sharply that it is as good as kinked.
+
+        The rows that bend at once are then too few to tell the curvature by all
+        unknowns, but many do within a window.
+        """
+        if self.traits.linked or self.traits.kinked or not self.traits.convex:
+            return False
+        rows, (n_rows, n_features) = self.data.some_rows, self.data.design.shape
+        target, weights = self.data.target[rows, column], self.data.row_weights[rows]
+        close = float(np.finfo(target.dtype).eps ** (1 / 3)) * scale
+        narrow, wide = (
+            _effective(
+                weights * self._pointwise.slopes(target, linear[rows], width).curvature
+            )
+            for width in (close, spread)
+        )
+        few = _BENT * (n_features + 1) * len(rows) / n_rows
+        return narrow < few and wide > _WIDELY * len(rows)
 
     @property
     def _pointwise(self) -> Pointwise:
@@ -240,6 +266,12 @@ class LossProblem:
             quadratic=quadratic,
             hessian=hessian,
         )
+
+
+def _effective(parts: np.ndarray) -> float:
+    """Return how many of the parts make up their sum."""
+    squares = float(parts @ parts)
+    return float(parts.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _median(sizes: np.ndarray, weights: np.ndarray) -> float:
