@@ -120,7 +120,9 @@ for quantile, color in zip(QUANTILES, colors, strict=True):
     left.plot(busy, by_hour[quantile], "o-", color=color, ms=4)
     right.plot(carriers, by_carrier[quantile], "o", color=color, ms=6)
     end = (busy[-1] + 0.6, by_hour[quantile][-1])
-    left.annotate(f"{quantile:.0%} have arrived", end, color=color, va="center")
+    patch = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    label = f"{quantile:.0%} have arrived"
+    left.annotate(label, end, color=color, va="center", bbox=patch)
 left.set(xlabel="hour of departure", ylabel="minutes late", xticks=range(6, 24, 3))
 left.set_xlim(4, 31)
 right.set(xlabel="carrier, in the order of the 90 % quantile")
