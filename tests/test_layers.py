@@ -17,7 +17,6 @@ LAYERS = [
     *("_loss", "_validation", "_rows", "_descent", "_report", "_solve"),
     *("_regressor", "_cv", "_search", "_points", "derivatives", "_display", "__init__"),
 ]
-# MissingRuleError is an exception that backends and the array namespace share.
 MODULES = sorted(ROOT.rglob("*.py"))
 
 

@@ -7,6 +7,7 @@ frame shows is measured by a script in the page around it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -27,8 +28,9 @@ BROWSERS = "chromium", "chromium-browser", "google-chrome", "google-chrome-stabl
 PHONE_WIDTH = 390
 PARTS = "h1, h2, h3, p, dt, li, img, svg, table"
 
+# Where it is built before the tests are run, a site that is missing is an error.
 pytestmark = pytest.mark.skipif(
-    not (SITE / "index.html").exists(),
+    not (SITE / "index.html").exists() and not os.environ.get("CI"),
     reason="no site in docs/_build/html: `make docs` builds it",
 )
 

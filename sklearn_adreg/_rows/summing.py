@@ -2,8 +2,8 @@
 
 Settled rows are together one linear function of the coefficients. While none leaves its
 piece, a step costs what the other rows cost, few in a narrow window, and nothing of the
-length of the data is touched. Afterwards the predictors of all rows tell whether all
-have stayed; if not, the steps are taken back.
+length of the data is touched. Afterwards the predictors of all rows tell which have
+left, and those move as well when the descent goes on.
 
 References
 ----------
