@@ -177,8 +177,8 @@ def compare(path: Path) -> None:
     content, start = json.loads(path.read_text()), time.perf_counter()
     then, now = content["made with"], made_with()
     for key in then:
-        if then[key] != now[key]:
-            print(f"made with {key} {then[key]}; now {now[key]}")
+        if then[key] != now.get(key):
+            print(f"made with {key} {then[key]}; now {now.get(key)}")
     table, gaps = content["fits"], [0.0]
     counts = dict.fromkeys(("differ", "worse", "better", "errors", "missing"), 0)
     for fit in fits():
@@ -209,12 +209,13 @@ def summary(fitted: int, counts: dict[str, int], largest: float, start: float) -
 def made_with() -> dict[str, Any]:
     """Versions, defaults and losses that a table holds for."""
     modules = sklearn_adreg, np, scipy, sklearn
+    defaults = GradientDescentRegressor().get_params()
     return {
         "python": platform.python_version(),
         **{module.__name__: module.__version__ for module in modules},
-        "defaults": GradientDescentRegressor().get_params(),
-        "losses": {
-            name: getattr(case.loss, "__name__", repr(case.loss))
+        **{f"default of {name}": value for name, value in defaults.items()},
+        **{
+            f"loss {name}": getattr(case.loss, "__name__", repr(case.loss))
             for name, case in LOSSES.items()
         },
     }
