@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from covering import in_turns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import linalg
@@ -33,8 +34,9 @@ def conditioned(rng, shape, exponent):
     return left * np.logspace(0, -exponent, shape[1]) @ right.T * np.sqrt(shape[0])
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("exponent", range(2, 11))
+@pytest.mark.parametrize(
+    ("exponent", "fit_intercept"), in_turns(range(2, 11), [True, False])
+)
 def test_as_exact_as_lstsq(place, exponent, fit_intercept):
     rng = np.random.default_rng(exponent)
     ours, theirs = [], []
@@ -151,7 +153,19 @@ KINDS = [
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize(("kind", "n"), KINDS)
-def test_minimum_norm_as_pinv(place, kind, n, fit_intercept):
+def test_minimum_norm_as_pinv(kind, n, fit_intercept):
+    check_minimum_norm(kind, n, fit_intercept)
+
+
+@pytest.mark.parametrize(
+    ("kind_and_n", "fit_intercept"),
+    in_turns([KINDS[0], KINDS[3], KINDS[-2]], [True, False]),
+)
+def test_minimum_norm_everywhere(place, kind_and_n, fit_intercept):
+    check_minimum_norm(*kind_and_n, fit_intercept, **place)
+
+
+def check_minimum_norm(kind, n, fit_intercept, **place):
     rng = np.random.default_rng(2)
     X = rank_deficient(rng, kind, n)
     y = X @ rng.standard_normal(X.shape[1]) + rng.standard_normal(n)

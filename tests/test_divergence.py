@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import in_turns
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
@@ -81,9 +82,21 @@ N_STEPS = 1000
 
 @pytest.mark.parametrize("found", DESIGNS.values(), ids=DESIGNS)
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_the_largest_stable_epsilon(
-    place: Place, found: Data, fit_intercept: bool
+def test_the_largest_stable_epsilon(found: Data, fit_intercept: bool) -> None:
+    # Steps are the fastest by JAX.
+    check_largest_stable(found, fit_intercept, backend="jax")
+
+
+@pytest.mark.parametrize(
+    ("name", "fit_intercept"), in_turns(["weighted", "very wide"], [True, False])
+)
+def test_the_largest_stable_epsilon_everywhere(
+    place: Place, name: str, fit_intercept: bool
 ) -> None:
+    check_largest_stable(DESIGNS[name], fit_intercept, **place)
+
+
+def check_largest_stable(found: Data, fit_intercept: bool, **place: Any) -> None:
     model = GradientDescentRegressor(
         max_iter=N_STEPS, tol=0, fit_intercept=fit_intercept, **place
     )
@@ -169,9 +182,10 @@ def test_no_warning_where_it_converged(place: Place, epsilon: Any) -> None:
     assert model.n_iter_ < model.max_iter
 
 
-@pytest.mark.parametrize("max_iter", [1, 7, 128, 300])
 @pytest.mark.parametrize("epsilon", ["auto", 0.1])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("max_iter", "dtype"), in_turns([1, 7, 128, 300], [np.float64, np.float32])
+)
 def test_zero_tol_takes_every_step(
     place: Place, epsilon: Any, max_iter: int, dtype: Any
 ) -> None:

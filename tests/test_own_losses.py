@@ -117,9 +117,16 @@ def test_percentages(data: Any, place: dict[str, Any]) -> None:
 @DATA
 @pytest.mark.parametrize("delta", [1e-6, 1e-3, 0.03])
 @pytest.mark.parametrize("smooth", [Huber, PseudoHuber])
-def test_corners_as_good_as_kinks(
-    data: Any, smooth: Any, delta: float, place: dict[str, Any]
-) -> None:
+def test_corners_as_good_as_kinks(data: Any, smooth: Any, delta: float) -> None:
+    check_corner(data, smooth, delta)
+
+
+@pytest.mark.parametrize("smooth", [Huber, PseudoHuber])
+def test_corners_everywhere(smooth: Any, place: dict[str, Any]) -> None:
+    check_corner(diabetes, smooth, 1e-3, **place)
+
+
+def check_corner(data: Any, smooth: Any, delta: float, **place: Any) -> None:
     # At no start does a row lie in the corner: the loss seems to be straight.
     X, y = data()
     least = mean_loss(lambda y, z: np.abs(y - z), X, y, *by_highs(X, y, 0.5, None))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import in_turns
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -41,12 +42,24 @@ def epsilons(loss: Any, **settings: Any) -> np.ndarray:
 LOSSES = [Huber(), Pinball(0.8), "poisson_deviance", stock_out]
 
 
-@pytest.mark.parametrize(
-    ("n_targets", "fit_intercept"), [(1, True), (2, False)], ids=["one", "two"]
-)
-@pytest.mark.parametrize("loss", LOSSES, ids=["huber", "pinball", "poisson", "own"])
-def test_equals_grid_search(
-    place: dict[str, Any], loss: Any, n_targets: int, fit_intercept: bool
+TARGETS = [(1, True), (2, False)]
+NAMES = ["huber", "pinball", "poisson", "own"]
+
+
+@pytest.mark.parametrize(("loss", "targets"), in_turns(LOSSES, TARGETS), ids=NAMES)
+def test_equals_grid_search(loss: Any, targets: tuple[int, bool]) -> None:
+    check_search(loss, *targets)
+
+
+@pytest.mark.parametrize(("loss", "targets"), in_turns(LOSSES[1:3], TARGETS))
+def test_equals_grid_search_everywhere(
+    place: dict[str, Any], loss: Any, targets: tuple[int, bool]
+) -> None:
+    check_search(loss, *targets, **place)
+
+
+def check_search(
+    loss: Any, n_targets: int, fit_intercept: bool, **place: Any
 ) -> None:
     X, y = data(n_targets)
     steps = epsilons(loss, fit_intercept=fit_intercept)
@@ -126,7 +139,7 @@ def test_divergence() -> None:
 def test_epsilons_from_the_data() -> None:
     X, y = data()
     model = GradientDescentRegressorCV(
-        loss="huber", max_iter=300, early_stopping=True
+        loss="huber", max_iter=100, early_stopping=True
     ).fit(X, y)
     assert model.epsilon_ < model.max_epsilon_
     best = GradientDescentRegressor("huber").fit(X, y)
