@@ -11,8 +11,11 @@ HEAVY = ["jax", "jaxlib", "matplotlib", "tqdm"]
 
 PREPARE = """
 import sys
+import autograd
 import numpy as np
-from sklearn_adreg import GradientDescentRegressor
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
+from sklearn_adreg.derivatives import derivatives
 
 X = np.random.default_rng(0).standard_normal((20, 3))
 y = X @ [1.0, 2.0, 3.0]
@@ -32,22 +35,20 @@ def test_import_of_the_package(run_python: RunPython) -> None:
 
 
 def test_autograd_does_not_import_jax(run_python: RunPython) -> None:
-    fit = """
+    # Neither fits, searches, the namespace nor derivatives do, and no error does.
+    code = """
 for epsilon in "auto", 0.1:
     GradientDescentRegressor(epsilon=epsilon).fit(X, y).predict(X)
-"""
-    assert run_python(PREPARE + fit + IMPORTED.format(names=HEAVY)).split() == []
-
-
-def test_errors_do_not_import_jax(run_python: RunPython) -> None:
-    fit = """
+GradientDescentRegressorCV([0.1]).fit(X, y)
+autograd.elementwise_grad(adnp.tanh)(np.ones(3))
+derivatives(np.tanh, 1.0, 2)
 for parameters in {"epsilon": -1.0}, {"backend": "nonsense"}, {"device": "cuda"}:
     try:
         GradientDescentRegressor(**parameters).fit(X, y)
     except ValueError as error:
         print(next(iter(parameters)) in str(error))
 """
-    printed = run_python(PREPARE + fit + IMPORTED.format(names=HEAVY)).split()
+    printed = run_python(PREPARE + code + IMPORTED.format(names=HEAVY)).split()
     assert printed == ["True", "True", "True"]
 
 

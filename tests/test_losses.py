@@ -11,6 +11,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from dataclasses import astuple, fields
+from functools import cache
 from typing import Any
 
 import autograd
@@ -55,8 +56,9 @@ def in_domain(loss: Any, y: np.ndarray) -> np.ndarray:
     raise AssertionError(f"{loss!r} allows none of the usual targets")
 
 
+@cache
 def of_linear(loss: Any) -> Callable[[Any, Any], Any]:
-    """The loss as a function of the linear predictor."""
+    """The loss as a function of the linear predictor, which JAX compiles once."""
     inverse_link = getattr(loss, "inverse_link", None)
     if inverse_link is None:
         return loss
@@ -65,8 +67,8 @@ def of_linear(loss: Any) -> Callable[[Any, Any], Any]:
 
 def drawn(loss: Any) -> tuple[np.ndarray, np.ndarray]:
     """Targets, with 0 among them where it is allowed, and linear predictors."""
-    y, linear = np.random.default_rng(0).standard_normal((2, 40, 3))
-    y[0] = 0.0
+    y, linear = np.random.default_rng(0).standard_normal((2, 120))
+    y[:3] = 0.0
     return in_domain(loss, y), linear
 
 
@@ -89,7 +91,7 @@ def test_derivative_equals_finite_differences(loss: Any, backend: Backend) -> No
 def test_second_derivative_equals_finite_differences(
     loss: Any, backend: Backend
 ) -> None:
-    y, linear = (array.ravel() for array in drawn(loss))
+    y, linear = drawn(loss)
     function, step = of_linear(loss), 1e-5
     slopes = backend.value_and_derivative(function)
     rise = slopes(y, linear + step)[1] - slopes(y, linear - step)[1]
@@ -99,7 +101,7 @@ def test_second_derivative_equals_finite_differences(
     else:
         with jax.enable_x64(True):
             second = jax.vmap(jax.grad(jax.grad(function, argnums=1), argnums=1))
-            found = np.asarray(second(y, linear))
+            found = np.asarray(jax.jit(second)(y, linear))
     assert_allclose(found, rise / (2 * step), rtol=1e-8, atol=1e-8)
 
 

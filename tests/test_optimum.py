@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import in_turns
 from references import CASES, IDS, REFERENCE, Case, drawn, reference
 
 from sklearn_adreg import GradientDescentRegressor, losses
+from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import LOSSES
 
 # What the estimator promises of the objective, relative to the optimum.
@@ -63,8 +65,16 @@ def test_optimum(loss: Any, case: Case, weighted: bool) -> None:
 
 
 @LOSS
-def test_optimum_everywhere(loss: Any, place: dict[str, Any]) -> None:
-    check(loss, CASES[IDS.index("heavy")], True, place)
+def test_optimum_by_each_backend(loss: Any, backend: Backend) -> None:
+    check(loss, CASES[IDS.index("heavy")], True, {"backend": backend})
+
+
+# What is computed on a device depends on the kind of loss alone.
+@pytest.mark.parametrize(
+    "name", ["squared_error", "absolute_error", "huber", "poisson_deviance", "tukey"]
+)
+def test_optimum_everywhere(name: str, place: dict[str, Any]) -> None:
+    check(LOSSES[name], CASES[IDS.index("heavy")], True, place)
 
 
 @pytest.mark.parametrize("loss", OTHERS, ids=repr)
@@ -72,8 +82,7 @@ def test_optimum_at_other_parameters(loss: Any) -> None:
     check(loss, CASES[IDS.index("diabetes")], False, {})
 
 
-@WEIGHTED
-@CASE
+@pytest.mark.parametrize(("case", "weighted"), in_turns(CASES, [True, False]))
 @LOSS
 @pytest.mark.usefixtures("few_are_many")
 def test_optimum_from_a_sample(loss: Any, case: Case, weighted: bool) -> None:

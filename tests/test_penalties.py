@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from autograd import elementwise_grad
+from covering import in_turns
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import (
     ElasticNet,
@@ -96,9 +97,11 @@ def check_equal(model: Any, expected: Any, X: np.ndarray, y: np.ndarray) -> None
     assert_allclose(model.predict(X), expected.predict(X), atol=1e-6 * np.std(y))
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
-@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+# Of each pair of them all combinations.
+@pytest.mark.parametrize(
+    ("l1_ratio", "weighted", "fit_intercept"),
+    [(1.0, False, True), (1.0, True, False), (0.5, False, False), (0.5, True, True)],
+)
 @DATA
 def test_elastic_net(
     data: Any, l1_ratio: float, weighted: bool, fit_intercept: bool
@@ -120,7 +123,7 @@ def test_elastic_net(
         check_conditions(model, X, y, weights)
 
 
-@DATA
+@pytest.mark.parametrize("data", [tall, wide], ids=lambda data: data.__name__)
 def test_lasso_everywhere(data: Any, place: dict[str, Any]) -> None:
     X, y = data()
     alpha = 0.1 * strongest(X, y)
@@ -227,8 +230,7 @@ def suited(loss: Any, data: Any) -> Arrays:
     return X, np.asarray(y, dtype=float)
 
 
-@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
-@DATA
+@pytest.mark.parametrize(("data", "l1_ratio"), in_turns(ALL, [1.0, 0.5]))
 @pytest.mark.parametrize("loss", SMOOTH, ids=repr)
 def test_conditions(loss: Any, data: Any, l1_ratio: float) -> None:
     X, y = suited(loss, data)
@@ -240,8 +242,7 @@ def test_conditions(loss: Any, data: Any, l1_ratio: float) -> None:
         check_conditions(model, X, y, weights)
 
 
-@pytest.mark.parametrize("quantile", [0.5, 0.8])
-@DATA
+@pytest.mark.parametrize(("data", "quantile"), in_turns(ALL, [0.5, 0.8]))
 def test_quantile_lasso(data: Any, quantile: float) -> None:
     X, y = data()
     loss = Pinball(quantile)

@@ -54,8 +54,10 @@ def test_accuracy_where_jet_is_not_used(
     name: str, reference: Any, worst_error: Any
 ) -> None:
     func, exact = NOT_BY_JET[name]
-    found = derivatives(func, X, 8, backend="jax")
-    assert worst_error(found, reference(exact, X, 8)) < TOLERANCE
+    # Each order of these is the derivative of the one before: slow to compile.
+    order = 4 if name in {"gammaln", "digamma"} else 8
+    found = derivatives(func, X, order, backend="jax")
+    assert worst_error(found, reference(exact, X, order)) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
@@ -129,6 +131,6 @@ def _(primals: Any, tangents: Any) -> Any:
 def test_agrees_with_nested_forward_mode(func: Any) -> None:
     x = np.array([-3.0, -0.7, 0.0, 0.3, 1.1, 3.2])
     with jax.enable_x64(True):
-        expected = np.stack([tower(func, order)(x) for order in range(4)])
+        expected = jax.jit(lambda x: [tower(func, order)(x) for order in range(4)])(x)
     found = derivatives(func, x, 3, backend="jax")
     assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
