@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import Expectile, Huber, Linex, LogCosh, Pinball
+from sklearn_adreg.losses import Expectile, Huber, Pinball
 
 def compiled(estimator, X, y):
     from sklearn_adreg.backends import _xla
@@ -24,8 +24,8 @@ model = GradientDescentRegressor(backend="jax")
 def weighted(share):
     return lambda y, z: adnp.maximum(share * (y - z), (1 - share) * (z - y))
 
-objects = [Huber(), Pinball(0.8), LogCosh(), Expectile(0.3), Linex(0.1)]
-lambdas = [weighted(share) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+objects = [Huber(), Pinball(0.8), Expectile(0.3)]
+lambdas = [weighted(share) for share in (0.1, 0.5, 0.9)]
 for losses in (objects, objects + lambdas):
     search = GridSearchCV(
         model, {"loss": losses}, cv=4, n_jobs=2, scoring=compiled, refit=False
@@ -37,6 +37,6 @@ for losses in (objects, objects + lambdas):
 
 def test_once_per_worker(run_python: Callable[..., str]) -> None:
     objects, together = map(int, run_python(SCRIPT).split())
-    assert 1 <= objects <= 5
+    assert 1 <= objects <= 3
     # A function of the user's is also looked at for kinks, at two numbers of points.
-    assert objects < together <= 5 + 15
+    assert objects < together <= 3 + 9

@@ -23,7 +23,7 @@ from sklearn_adreg.backends import AutogradBackend, Backend, JaxBackend
 from sklearn_adreg.derivatives import derivatives, nth_derivative, ode_residual
 
 BACKENDS = ["autograd", "jax"]
-HIGHEST = {"autograd": 6, "jax": 15}
+HIGHEST = {"autograd": 6, "jax": 8}
 TOLERANCE = 1e-9
 X = np.linspace(-4, 4, 24)
 
@@ -48,7 +48,8 @@ FUNCTIONS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_accuracy(name: str, backend: str, reference: Any, worst_error: Any) -> None:
     func, exact = FUNCTIONS[name]
-    order = HIGHEST[backend]
+    # As far as the user guide goes: slow to compile.
+    order = 15 if (name, backend) == ("tanh", "jax") else HIGHEST[backend]
     found = derivatives(func, X, order, backend=backend)
     assert worst_error(found, reference(exact, X, order)) < TOLERANCE
 

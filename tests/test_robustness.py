@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     return X, np.maximum(y, 0.1)
 
 
+@cache
+def fitted(name: str) -> GradientDescentRegressor:
+    """What the fits to data at the edges are compared with."""
+    return GradientDescentRegressor(name).fit(*drawn())
+
+
 def objective(model: Any, X: np.ndarray, y: np.ndarray, weights: Any = None) -> float:
     """Mean loss in float64, whatever the model computed in."""
     loss = LOSSES[model.loss] if isinstance(model.loss, str) else model.loss
@@ -40,7 +47,7 @@ def objective(model: Any, X: np.ndarray, y: np.ndarray, weights: Any = None) -> 
 @LOSS
 def test_float32(name: str) -> None:
     X, y = drawn()
-    long = GradientDescentRegressor(name).fit(X, y)
+    long = fitted(name)
     X, y = X.astype(np.float32), y.astype(np.float32)
     short = GradientDescentRegressor(name, tol=1e-5).fit(X, y)
     assert short.coef_.dtype == short.predict(X).dtype == np.float32
@@ -54,7 +61,7 @@ def test_float32(name: str) -> None:
 @pytest.mark.parametrize("name", ["huber", "pinball", "poisson_deviance"])
 def test_float32_everywhere(name: str, place: dict[str, Any]) -> None:
     X, y = drawn()
-    long = GradientDescentRegressor(name).fit(X, y)
+    long = fitted(name)
     X, y = X.astype(np.float32), y.astype(np.float32)
     short = GradientDescentRegressor(name, tol=1e-5, **place).fit(X, y)
     assert short.coef_.dtype == np.float32
@@ -105,7 +112,7 @@ def test_without_intercept_is_a_column_of_ones(name: str) -> None:
     columns = np.c_[np.ones(len(y)), X]
     model = GradientDescentRegressor(name, fit_intercept=False).fit(columns, y)
     assert model.intercept_ == 0
-    other = GradientDescentRegressor(name).fit(X, y)
+    other = fitted(name)
     found, expected = objective(model, columns, y), objective(other, X, y)
     # What is promised, of both.
     assert found == pytest.approx(expected, rel=2 * PROMISED)
@@ -159,7 +166,7 @@ def test_perfect_fit(name: str) -> None:
 @LOSS
 def test_offsets_of_columns(name: str) -> None:
     X, y = drawn()
-    plain = GradientDescentRegressor(name).fit(X, y)
+    plain = fitted(name)
     stamps = X * [1.0, 1e3, 1e-3, 1e5] + [1e3, 1.7e9, 10.0, -1e8]
     model = GradientDescentRegressor(name).fit(stamps, y)
     found, expected = objective(model, stamps, y), objective(plain, X, y)
@@ -171,7 +178,7 @@ def test_offsets_of_columns(name: str) -> None:
 @pytest.mark.parametrize("offset", [1e6, -1e9])
 def test_offset_of_the_target(name: str, offset: float) -> None:
     X, y = drawn()
-    plain = GradientDescentRegressor(name).fit(X, y)
+    plain = fitted(name)
     model = GradientDescentRegressor(name).fit(X, y + offset)
     # What is promised, of both, and the rounding of y.
     rounding = 10 * np.finfo(float).eps * abs(offset)
@@ -201,7 +208,7 @@ def test_units_of_the_target(name: str, scale: float) -> None:
     # them has units.
     X, y = drawn()
     loss: Any = LOSSES[name]
-    plain = GradientDescentRegressor(loss).fit(X, y)
+    plain = fitted(name)
     if name in UNITS:
         loss = replace(loss, **{UNITS[name]: scale * getattr(loss, UNITS[name])})
     model = GradientDescentRegressor(loss).fit(X, scale * y)
@@ -233,7 +240,7 @@ def test_units_of_deviances_move_the_intercept(name: str, scale: float) -> None:
 def test_duplicate_and_constant_columns(name: str) -> None:
     X, y = drawn()
     more = np.c_[X, X[:, :2], np.full(len(y), 3.0), np.zeros(len(y))]
-    plain = GradientDescentRegressor(name).fit(X, y)
+    plain = fitted(name)
     model = GradientDescentRegressor(name).fit(more, y)
     found, expected = objective(model, more, y), objective(plain, X, y)
     # What is promised, of both.

@@ -148,7 +148,7 @@ def problems(draw: Any) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(problem=problems())
 def test_equals_grid_search(problem: dict[str, Any]) -> None:
     searches = both(**problem)

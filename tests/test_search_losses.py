@@ -51,11 +51,8 @@ def test_equals_grid_search(loss: Any, targets: tuple[int, bool]) -> None:
     check_search(loss, *targets)
 
 
-@pytest.mark.parametrize(("loss", "targets"), in_turns(LOSSES[1:3], TARGETS))
-def test_equals_grid_search_everywhere(
-    place: dict[str, Any], loss: Any, targets: tuple[int, bool]
-) -> None:
-    check_search(loss, *targets, **place)
+def test_equals_grid_search_everywhere(place: dict[str, Any]) -> None:
+    check_search("poisson_deviance", *TARGETS[1], **place)
 
 
 def check_search(loss: Any, n_targets: int, fit_intercept: bool, **place: Any) -> None:
@@ -137,7 +134,7 @@ def test_divergence() -> None:
 def test_epsilons_from_the_data() -> None:
     X, y = data()
     model = GradientDescentRegressorCV(
-        loss="huber", max_iter=300, early_stopping=True, backend="jax"
+        loss="huber", cv=3, max_iter=100, early_stopping=True
     ).fit(X, y)
     assert model.epsilon_ < model.max_epsilon_
     best = GradientDescentRegressor("huber").fit(X, y)
