@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.datasets import load_diabetes
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.backends import Backend, iterate_in_python
+from sklearn_adreg.backends import Backend
 
 
 @dataclass(frozen=True)  # gives equality and a hash; instances clone and pickle
@@ -26,33 +26,19 @@ class ComplexStepBackend(Backend):
     def name(self):
         return "complex step"
 
-    @property
-    def array_namespace(self):
-        return np
-
-    def value_and_gradient(self, function):
-        def differentiated(params, *constants):
-            gradient = np.empty_like(params)
-            for index in np.ndindex(params.shape):  # one step for each parameter
-                stepped = params.astype(complex)
-                stepped[index] += 1j * self.length
-                gradient[index] = self._slope(function(stepped, *constants))
-            return function(params, *constants), gradient
-
-        return differentiated
-
     def value_and_derivative(self, loss):
-        def differentiated(y_true, y_pred):
-            # The loss is elementwise: one step moves every prediction at once. It is
-            # taken in double precision, where 1e-100 is not zero; the dtype is kept.
-            stepped = y_pred.astype(complex) + 1j * self.length
-            slope = self._slope(loss(y_true, stepped))
-            return loss(y_true, y_pred), slope.astype(y_pred.dtype)
+        def differentiated(y_true, y_pred, *row_data):
+            slope = np.empty_like(y_pred)  # keeps the dtype
+            # No row depends on another: a step along a column moves all rows at once.
+            # It is taken in double precision, where 1e-100 is not zero.
+            for column in np.ndindex(y_pred.shape[1:]):  # once where there are none
+                stepped = y_pred.astype(complex)
+                stepped[:, *column] += 1j * self.length
+                change = self._slope(loss(y_true, stepped, *row_data))
+                slope[:, *column] = change.sum(axis=tuple(range(1, change.ndim)))
+            return loss(y_true, y_pred, *row_data), slope
 
         return differentiated
-
-    def iterate(self, *args):
-        return iterate_in_python(*args)
 
     def _slope(self, stepped):
         if not np.iscomplexobj(stepped):  # abs() has dropped the step

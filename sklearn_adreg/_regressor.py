@@ -17,10 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_adreg._descent.solution import Solution
+from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import get_loss, needs_positive
+from sklearn_adreg._loss.linear import predictions
 from sklearn_adreg._report import progress, unconverged
-from sklearn_adreg._rows.samples import predictions
+from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Task
 from sklearn_adreg._validation import checked_start, checked_target, checked_weights
 from sklearn_adreg.backends import BACKENDS, Backend
@@ -56,9 +57,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         is centred and the intercept starts at the best constant. It is in units of
         the inverse of X squared.
 
-        'auto' descends in coordinates that whiten X, with acceleration and a line
-        search. It needs no tuning and no scaling, converges in a few passes over X,
-        and for squared error is as exact as a QR factorisation.
+        'auto' descends in coordinates that whiten X, with steps that it chooses
+        itself. It needs no tuning and no scaling, and for squared error converges in
+        a few passes over X, to as many digits as a factorisation of X would give.
 
     max_iter : int, default=1000
         The largest number of steps.
@@ -89,8 +90,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     device : str or None, default=None
         None keeps X in host memory, where products are BLAS's. With backend='jax' a
-        name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device
-        and runs the whole descent there.
+        name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device,
+        and computes there with all that is as long as X.
 
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the fit before.
@@ -280,7 +281,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
-            solution = task.solve(X, targets, weights, start, report)
+            solution = solve(task, X, targets, weights, start, report)
         if self.tol > 0 and solution.error > self.tol:
             warnings.warn(
                 unconverged(solution.error, solution.n_iter, self.get_params()),

@@ -19,9 +19,8 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.candidates import checked_list
-from sklearn_adreg._cv.cross_validation import Search
-from sklearn_adreg._cv.folds import make_rows
-from sklearn_adreg._cv.routing import make_router, routed
+from sklearn_adreg._cv.scoring import make_router, routed
+from sklearn_adreg._cv.search import Search
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._validation import checked_target, checked_weights
@@ -285,10 +284,9 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         weights = checked_weights(sample_weight, X)
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
-        rows = make_rows(X, checked_target(y, X.dtype), weights, search.place)
+        targets = checked_target(y, X.dtype)
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
-            outcome = search.run(rows, y, splits, measures)
-        found = outcome.attributes(measures[0].name)
+            found = search.run(X, targets, weights, y, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
         found["best_estimator_"] = model.fit(X, y, sample_weight)
         for name, value in (found | vars(model)).items():

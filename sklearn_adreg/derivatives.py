@@ -10,22 +10,18 @@ order, and `ode_residual` for how well a function solves a differential equation
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+import sklearn_adreg.numpy as adnp
 from sklearn_adreg._loss.diagnosis import explained
-from sklearn_adreg._points import (
-    check_order,
-    checked_backend,
-    checked_function,
-    checked_points,
-    report_non_finite,
-)
 from sklearn_adreg._tracing import is_traced, namespace_of
-from sklearn_adreg.backends import Backend
+from sklearn_adreg.backends import BACKENDS, Backend, get_backend
 from sklearn_adreg.backends._elementwise import MissingRuleError
 
 __all__ = ["derivatives", "nth_derivative", "ode_residual"]
@@ -91,8 +87,8 @@ def nth_derivative(
     >>> bool(np.allclose(third(np.linspace(0, 3, 7)), -np.cos(np.linspace(0, 3, 7))))
     True
     """
-    check_order(order)
-    return partial(_nth, checked_function(func), order, checked_backend(backend))
+    _check_order(order)
+    return partial(_nth, _checked_function(func), order, _checked_backend(backend))
 
 
 def derivatives(
@@ -158,11 +154,11 @@ def derivatives(
            [ 6., 12.],
            [ 6.,  6.]])
     """
-    check_order(order)
-    func, chosen = checked_function(func), checked_backend(backend)
+    _check_order(order)
+    func, chosen = _checked_function(func), _checked_backend(backend)
     if is_traced(x):
         return namespace_of([x]).stack(chosen.derivatives(func, x, order))
-    x = checked_points(x)
+    x = _checked_points(x)
     try:
         values = chosen.derivatives(func, x[()], order)
     except MissingRuleError:
@@ -173,7 +169,7 @@ def derivatives(
             raise
         raise reason from error
     stacked = np.stack([np.asarray(value, dtype=x.dtype) for value in values])
-    report_non_finite(stacked, x)
+    _report_non_finite(stacked, x)
     return stacked
 
 
@@ -238,7 +234,7 @@ def ode_residual(
             f"{equation!r} instead."
         )
     values = derivatives(func, x, order, backend=backend)
-    points = x if is_traced(x) else checked_points(x)
+    points = x if is_traced(x) else _checked_points(x)
     try:
         residual = equation(points, values)
     except IndexError as error:
@@ -257,3 +253,72 @@ def ode_residual(
 
 def _nth(func: Callable[[Any], Any], order: int, backend: Backend, x: Any) -> Any:
     return derivatives(func, x, order, backend=backend)[order]
+
+
+def _check_order(order: Any) -> None:
+    """Raise where `order` is not an integer, 0 or more."""
+    if not isinstance(order, Integral) or isinstance(order, bool) or order < 0:
+        raise ValueError(
+            f"The `order` parameter must be an integer, 0 or more. Got {order!r} "
+            "instead."
+        )
+
+
+def _checked_function(func: Any) -> Callable[[Any], Any]:
+    """Return the function; the namespace's own for a ufunc of NumPy."""
+    if not callable(func):
+        raise TypeError(
+            "The `func` parameter must be a callable of one array, such as "
+            f"sklearn_adreg.numpy.tanh. Got {func!r} instead."
+        )
+    name = getattr(func, "__name__", "")
+    is_ufunc = isinstance(func, np.ufunc) and getattr(np, name, None) is func
+    return getattr(adnp, name) if is_ufunc else func
+
+
+def _checked_backend(backend: Any) -> Backend:
+    """Return the backend of a name; a library that is missing is missed at once."""
+    if isinstance(backend, Backend) or backend in tuple(BACKENDS):
+        found = get_backend(backend)
+        _ = found.array_namespace
+        return found
+    raise ValueError(
+        f"The `backend` parameter must be {' or '.join(map(repr, BACKENDS))}, or an "
+        f"instance of Backend. Got {backend!r} instead."
+    )
+
+
+def _checked_points(x: Any) -> np.ndarray:
+    """Return the points as float32 where they are, and as float64 otherwise."""
+    points = np.asarray(x)
+    if points.dtype.kind not in "fbiu":
+        raise TypeError(
+            "The `x` parameter must be an array of real numbers. Got dtype "
+            f"{points.dtype} instead."
+        )
+    return points if points.dtype == np.float32 else points.astype(np.float64)
+
+
+def _report_non_finite(values: np.ndarray, x: np.ndarray) -> None:
+    """Warn of the lowest order that is not finite, with where and why."""
+    bad = ~np.isfinite(values).reshape(len(values), -1)
+    if not bad.any():
+        return
+    order = int(bad.any(axis=1).argmax())
+    where = x.ravel()[bad.any(axis=0)]
+    if not np.isfinite(x).all():
+        cause = "x itself is not finite there"
+    elif order == 0:
+        cause = "func itself is not finite there"
+    else:
+        cause = (
+            "func is finite there, and either its derivative is not, or a number "
+            "overflowed on the way to it (try backend='jax', or a lower order)"
+        )
+    warnings.warn(
+        f"The derivative of order {order} of func is not finite at x = {where[0]:.6g}, "
+        f"and orders up to {len(values) - 1} are not at {len(where)} of {x.size} "
+        f"points: {cause}.",
+        RuntimeWarning,
+        stacklevel=3,
+    )

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 
 import sklearn_adreg.backends
-from sklearn_adreg._rows import settling, sketch
-from sklearn_adreg._solve import screened_lasso
 from sklearn_adreg.backends import Backend
 
 # Run the tests of devices on a GPU with SKLEARN_ADREG_TEST_DEVICE=cuda.
@@ -115,16 +113,6 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
-
-
-@pytest.fixture
-def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Treat some hundred rows as descents treat very many."""
-    monkeypatch.setattr(sketch, "_FEWEST", 16)
-    monkeypatch.setattr(sketch, "_ROWS_PER_COLUMN", 15)
-    monkeypatch.setattr(sketch, "_WORTHWHILE", 2)
-    monkeypatch.setattr(settling, "_FEWEST", 16)
-    monkeypatch.setattr(screened_lasso, "_FEWEST", 4)
 
 
 def _reference(func: Any, x: np.ndarray, order: int) -> np.ndarray:

@@ -8,7 +8,9 @@ the error is step^2 / 6 times the third derivative.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -69,6 +71,41 @@ def square(y_true: Any, y_pred: Any) -> Any:
 
 def quartic(y_true: Any, y_pred: Any) -> Any:
     return (y_true - y_pred) ** 4
+
+
+def scaled_square(y_true: Any, y_pred: Any, unit: Any) -> Any:
+    return ((y_true - y_pred) / unit) ** 2
+
+
+def product(y_true: Any, y_pred: Any, unit: Any) -> Any:
+    return unit * (y_true - y_pred[:, 0] * y_pred[:, 1])
+
+
+def products_slope(y_true: Any, y_pred: Any, unit: Any) -> Any:
+    del y_true
+    return -unit[:, None] * y_pred[:, ::-1]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A program that differentiates a loss."""
+
+    backend: Backend
+    loss: Callable[..., Any]
+
+    def __call__(self, _xp: Any, *arrays: Any) -> Any:
+        return self.backend.value_and_derivative(self.loss)(*arrays)
+
+
+class Minimal(Backend):
+    """A backend with no more than what must be there."""
+
+    @property
+    def name(self) -> str:
+        return "minimal"
+
+    def value_and_derivative(self, loss: Any) -> Any:
+        return lambda *arrays: (loss(*arrays), products_slope(*arrays))
 
 
 def shifted_roots(xp: Any, values: Any, shift: Any) -> Any:
@@ -138,6 +175,74 @@ def test_elementwise_derivative(
         assert array.dtype == dtype
     assert_allclose(values, loss(y_true, y_pred), atol=atol, rtol=0)
     assert_allclose(derivatives, expected, atol=atol, rtol=0)
+
+
+def predictors(dtype: Any) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(3)
+    y_true, unit = rng.uniform(1, 2, (2, 7)).astype(dtype)
+    return y_true, rng.uniform(-1, 1, (7, 2)).astype(dtype), unit
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_derivative_with_row_data(backend: Backend, dtype: Any) -> None:
+    y_true, y_pred, unit = predictors(dtype)
+    z = y_pred[:, 0]
+    values, slopes = backend.value_and_derivative(scaled_square)(y_true, z, unit)
+    assert slopes.dtype == dtype
+    atol = 16 * ROUNDING[dtype]
+    assert_allclose(values, scaled_square(y_true, z, unit), atol=atol, rtol=0)
+    assert_allclose(slopes, 2 * (z - y_true) / unit**2, atol=atol, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("traced", [False, True])
+def test_derivative_by_two_predictions(
+    backend: Backend, traced: bool, dtype: Any
+) -> None:
+    arrays = predictors(dtype)
+    if traced:
+        found = backend.evaluate(Evaluated(backend, product), *arrays)
+    else:
+        found = backend.value_and_derivative(product)(*arrays)
+    values, slopes = map(np.asarray, found)
+    assert slopes.dtype == dtype
+    assert_allclose(values, product(*arrays), atol=ROUNDING[dtype], rtol=0)
+    assert_allclose(slopes, products_slope(*arrays), atol=ROUNDING[dtype], rtol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_derivative_on_a_device(
+    device_backend: Backend, device: str, dtype: Any
+) -> None:
+    arrays = predictors(dtype)
+    placed = device_backend.place(arrays, device)
+    for differentiate in (
+        device_backend.value_and_derivative(product),
+        partial(device_backend.evaluate, Evaluated(device_backend, product)),
+    ):
+        values, slopes = differentiate(*placed)
+        for array in (values, slopes):
+            assert not isinstance(array, np.ndarray)
+            assert array.dtype == dtype
+            assert array.devices() == placed[0].devices()
+        assert_allclose(slopes, products_slope(*arrays), atol=ROUNDING[dtype], rtol=0)
+
+
+def test_smallest_backend() -> None:
+    backend = Minimal()
+    assert backend.array_namespace is np
+    assert backend.evaluate(shifted_roots, np.float64(4), 1) == 3
+    arrays = predictors(np.float64)
+    values, _ = backend.evaluate(Evaluated(backend, product), *arrays)
+    assert_array_equal(values, product(*arrays))
+    start = Quantity(np.float64(1))
+    problem = Decay(np.float64(0.5), np.float64(0))
+    _, values = backend.iterate(decay, above_floor, problem, start, 3, no_report)
+    assert_array_equal(values, [0.5, 0.25, 0.125])
+    with pytest.raises(NotImplementedError, match="'minimal' has no gradients"):
+        backend.value_and_gradient(quadratic)
+    with pytest.raises(NotImplementedError, match="'minimal' has no derivatives"):
+        backend.derivatives(np.sin, np.ones(2), 1)
 
 
 # 128 is what JaxBackend compiles into one call.

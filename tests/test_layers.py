@@ -14,8 +14,8 @@ ROOT = Path(sklearn_adreg.__file__).parent
 # A module may import what stands to the left of it, and its own package.
 LAYERS = [
     *("exceptions", "_tracing", "backends", "numpy", "losses"),
-    *("_loss", "_validation", "_rows", "_descent", "_report", "_solve"),
-    *("_regressor", "_cv", "_search", "_points", "derivatives", "_display", "__init__"),
+    *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
+    *("_regressor", "_cv", "_search", "derivatives", "_display", "__init__"),
 ]
 MODULES = sorted(ROOT.rglob("*.py"))
 

@@ -13,21 +13,20 @@ Function = Callable[[float], float]
 
 
 class Line:
-    """Counts how often it is evaluated; values are shown where asked for."""
+    """Keeps the lengths at which it is evaluated."""
 
-    def __init__(self, value: Function, slope: Function, *, convex: bool) -> None:
-        self._value, self._slope, self._convex = value, slope, convex
+    def __init__(self, value: Function, slope: Function) -> None:
+        self._value, self._slope = value, slope
         self.lengths: list[float] = []
 
     def __call__(self, length: float) -> Trial:
         self.lengths.append(length)
         with np.errstate(all="ignore"):
-            value = None if self._convex else float(self._value(np.float64(length)))
-            return Trial(length, float(self._slope(np.float64(length))), value)
+            at = np.float64(length)
+            return Trial(length, float(self._slope(at)), float(self._value(at)))
 
-    def search(self) -> Trial | None:
-        start = self(0.0)
-        return search(self, self(1.0), start)
+    def search(self, slack: float = 0.0) -> Trial | None:
+        return search(self, self(0.0), slack)
 
 
 CONVEX: dict[str, tuple[Function, Function]] = {
@@ -64,12 +63,12 @@ CONVEX: dict[str, tuple[Function, Function]] = {
 }
 
 
-@pytest.mark.parametrize("convex", [True, False], ids=["slopes", "values"])
+@pytest.mark.parametrize("slack", [0.0, 1e-9])
 @pytest.mark.parametrize("name", CONVEX)
-def test_comes_down(name: str, convex: bool) -> None:
+def test_comes_down(name: str, slack: float) -> None:
     value, slope = CONVEX[name]
-    line = Line(value, slope, convex=convex)
-    found = line.search()
+    line = Line(value, slope)
+    found = line.search(slack)
     assert found is not None
     assert found.length in line.lengths
     assert value(found.length) < value(0.0)
@@ -83,14 +82,14 @@ def test_comes_down(name: str, convex: bool) -> None:
 def test_finds_kinks(name: str) -> None:
     # No point is flatter: the bracket closes on the kink, from below.
     value, slope = CONVEX[name]
-    found = Line(value, slope, convex=True).search()
+    found = Line(value, slope).search()
     assert found is not None
     kink = {"kink": 0.3, "two kinks": 0.7}[name]
     assert kink - 1e-9 <= found.length <= kink
 
 
 def test_first_trial_that_does_is_taken() -> None:
-    line = Line(*CONVEX["right at once"], convex=True)
+    line = Line(*CONVEX["right at once"])
     found = line.search()
     assert found is not None
     assert found.length == 1.0
@@ -125,34 +124,38 @@ NOT_CONVEX: dict[str, tuple[Function, Function]] = {
 @pytest.mark.parametrize("name", NOT_CONVEX)
 def test_not_convex_comes_down(name: str) -> None:
     value, slope = NOT_CONVEX[name]
-    found = Line(value, slope, convex=False).search()
+    found = Line(value, slope).search()
     assert found is not None
     assert found.length > 0
     # Armijo's condition, with the usual constant.
     assert value(found.length) <= value(0.0) + 1e-4 * found.length * slope(0.0)
 
 
+def test_worse_by_less_than_is_tolerated() -> None:
+    # Seen through a window, values are above what the slopes tell.
+    line = Line(lambda t: 1e-3 if t > 0 else 0.0, lambda t: 0.4 * t - 1.0)
+    assert line.search() is None
+    found = line.search(slack=2e-3)
+    assert found is not None
+    assert abs(found.slope) <= 0.5
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_nothing_but_the_start(bad: float) -> None:
     # Not finite wherever one looks: there is no step.
-    found = search(
-        lambda t: Trial(t, bad, None), Trial(1.0, bad, None), Trial(0.0, -1.0, None)
-    )
-    assert found is None
+    for trial in (lambda t: Trial(t, bad, 0.0), lambda t: Trial(t, -1.0, bad)):
+        found = search(trial, Trial(0.0, -1.0, 0.0), 0.0)
+        assert found is None or (found.value == -np.inf and bad == -np.inf)
 
 
 def test_uphill_everywhere() -> None:
-    found = search(
-        lambda t: Trial(t, 1.0, 2.0 + t), Trial(1.0, 1.0, 3.0), Trial(0.0, -1.0, 2.0)
-    )
+    found = search(lambda t: Trial(t, 1.0, 2.0 + t), Trial(0.0, -1.0, 2.0), 0.0)
     assert found is None
 
 
 def test_downhill_without_end() -> None:
     # A line without a minimum ends, at a length that is finite.
-    found = search(
-        lambda t: Trial(t, -1.0, None), Trial(1.0, -1.0, None), Trial(0.0, -1.0, None)
-    )
+    found = search(lambda t: Trial(t, -1.0, -t), Trial(0.0, -1.0, 0.0), 0.0)
     assert found is not None
     assert 1.0 < found.length < np.inf
 
@@ -162,7 +165,7 @@ def test_rounding_hides_the_decrease() -> None:
     def line(t: float) -> Trial:
         return Trial(t, 1e-12 * (t - 0.5), 1e6 + 1e-12 * (t - 0.5) ** 2 / 2)
 
-    found = search(line, line(1.0), line(0.0))
+    found = search(line, line(0.0), 64 * 1e6 * 2.0**-52)
     assert found is not None
     # At length one the slope is as steep as at the start.
     assert 0.25 <= found.length <= 0.75
@@ -174,7 +177,7 @@ def test_trials_are_few_when_the_line_is_hopeless() -> None:
     def line(t: float) -> Trial:
         nonlocal count
         count += 1
-        return Trial(t, np.nan, None)
+        return Trial(t, np.nan, 0.0)
 
-    search(line, line(1.0), Trial(0.0, -1.0, None))
+    search(line, Trial(0.0, -1.0, 0.0), 0.0)
     assert count <= 60

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg._loss.key import KeyedLoss, keyed
-from sklearn_adreg.losses import Huber
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg.losses import Huber, PoissonDeviance
 
 SHIFT = 1.0
 
@@ -39,48 +39,66 @@ def nested(exponent: float) -> Any:
 
 @pytest.mark.parametrize("make", [power, by_default, by_keyword, nested])
 def test_equal_where_all_they_refer_to_is(make: Any) -> None:
-    first, again, other = keyed(make(2.0)), keyed(make(2.0)), keyed(make(3.0))
-    assert isinstance(first, KeyedLoss)
+    first, again, other = (
+        LinearLoss.of(make(2.0)),
+        LinearLoss.of(make(2.0)),
+        LinearLoss.of(make(3.0)),
+    )
     assert first == again
     assert hash(first) == hash(again)
     assert first != other
     # An integer and a float may be computed with in different ways.
-    assert first != keyed(make(2))
+    assert first != LinearLoss.of(make(2))
 
 
 def test_tuples_are_compared_by_what_they_hold() -> None:
-    assert keyed(power((1.0, 2.0))) == keyed(power((1.0, 2.0)))
-    assert keyed(power((1.0, 2.0))) != keyed(power((1.0, 3.0)))
+    assert LinearLoss.of(power((1.0, 2.0))) == LinearLoss.of(power((1.0, 2.0)))
+    assert LinearLoss.of(power((1.0, 2.0))) != LinearLoss.of(power((1.0, 3.0)))
 
 
 def test_other_objects_equal_themselves_alone() -> None:
     shared: list[float] = [2.0]
-    assert keyed(power(shared)) == keyed(power(shared))
-    assert keyed(power(shared)) != keyed(power([2.0]))
+    assert LinearLoss.of(power(shared)) == LinearLoss.of(power(shared))
+    assert LinearLoss.of(power(shared)) != LinearLoss.of(power([2.0]))
 
 
 def test_globals_count(monkeypatch: pytest.MonkeyPatch) -> None:
     def shifted(y: Any, z: Any) -> Any:
         return (lambda error: abs(error + SHIFT))(y - z)
 
-    before = keyed(shifted)
-    assert before == keyed(shifted)
+    before = LinearLoss.of(shifted)
+    assert before == LinearLoss.of(shifted)
     monkeypatch.setitem(globals(), "SHIFT", 2.0)
-    assert keyed(shifted) != before
+    assert LinearLoss.of(shifted) != before
 
 
 def test_a_function_may_call_itself() -> None:
     def repeated(y: Any, z: Any, times: int = 2) -> Any:
         return abs(y - z) if times == 0 else repeated(y, z, times - 1) ** 2
 
-    assert keyed(repeated) == keyed(repeated)
+    assert LinearLoss.of(repeated) == LinearLoss.of(repeated)
 
 
-def test_hashable_losses_are_left_as_they_are() -> None:
+def test_losses_that_compare_by_value() -> None:
     loss = Huber(2.0)
-    assert keyed(loss) is loss
-    assert keyed(pickle.loads(pickle.dumps(loss))) == loss
+    again = LinearLoss.of(pickle.loads(pickle.dumps(loss)))
+    assert LinearLoss.of(loss) == again
+    assert hash(LinearLoss.of(loss)) == hash(again)
+    assert LinearLoss.of(loss) != LinearLoss.of(Huber(3.0))
+
+
+def test_functions_with_attributes_equal_themselves_alone() -> None:
     # What has attributes of its own is not known by its code.
-    linked = power(2.0)
-    linked.inverse_link = adnp.exp
-    assert keyed(linked) is linked
+    linked, other = power(2.0), power(2.0)
+    linked.inverse_link = other.inverse_link = adnp.exp
+    assert LinearLoss.of(linked) == LinearLoss.of(linked)
+    assert LinearLoss.of(linked) != LinearLoss.of(other)
+
+
+def test_what_is_left_out_and_row_data_count() -> None:
+    loss = power(2.0)
+    assert LinearLoss.of(loss) != LinearLoss.of(loss, ("exposure",))
+    poisson = PoissonDeviance()
+    assert LinearLoss.of(poisson) != LinearLoss.cheapest(poisson)
+    # Where nothing can be left out it is the same.
+    assert LinearLoss.of(loss) == LinearLoss.cheapest(loss)

@@ -1,4 +1,4 @@
-"""The quadratic with a lasso penalty is minimised exactly."""
+"""A quadratic with an l1 penalty is minimised exactly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_adreg._descent.quadratic_lasso import minimise
+from sklearn_adreg._objective.penalty import Penalty
 
 EPS = np.finfo(float).eps
+
+
+def minimise(
+    hessian: np.ndarray, cross: np.ndarray, threshold: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """Minimise the quadratic plus an l1 norm."""
+    penalty = Penalty(threshold, np.zeros(len(threshold)))
+    return penalty.minimum(hessian, cross, start)
 
 
 def check_conditions(
@@ -181,3 +189,34 @@ def test_any_problem(
     threshold = np.full(size, part * np.abs(cross).max())
     found = minimise(hessian, cross, threshold, rng.standard_normal(size))
     check_conditions(hessian, cross, threshold, found)
+
+
+@pytest.mark.parametrize("start", [0.0, 5.0])
+def test_entries_without_a_penalty(start: float) -> None:
+    hessian, cross = random_problem(np.random.default_rng(8), 60, 20)
+    threshold = np.full(20, 0.2 * np.abs(cross).max())
+    threshold[[3, 19]] = 0.0
+    found = minimise(hessian, cross, threshold, np.full(20, start))
+    check_conditions(hessian, cross, threshold, found)
+    assert (found[[3, 19]] != 0).all()
+    assert (found == 0).any()
+
+
+def test_a_quadratic_penalty_is_curvature() -> None:
+    hessian, cross = random_problem(np.random.default_rng(9), 30, 12)
+    l1, l2 = np.full(12, 0.1 * np.abs(cross).max()), np.linspace(0.0, 2.0, 12)
+    found = Penalty(l1, l2).minimum(hessian, cross, np.zeros(12))
+    check_conditions(hessian + np.diag(l2), cross, l1, found)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.9])
+def test_many_entries_that_are_not_zero(correlation: float) -> None:
+    rng = np.random.default_rng(10)
+    rows = rng.standard_normal((200, 400))
+    for column in range(1, 400):
+        rows[:, column] += correlation * rows[:, column - 1]
+    hessian, cross = rows.T @ rows / 200, rows.T @ rng.standard_normal(200) / 200
+    threshold = np.full(400, 0.01 * np.abs(cross).max())
+    found = minimise(hessian, cross, threshold, np.zeros(400))
+    check_conditions(hessian, cross, threshold, found)
+    assert np.count_nonzero(found) > 100

@@ -288,3 +288,37 @@ def test_targets_side_by_side(name: str) -> None:
     # Products of matrices and of vectors round differently, which tol lets be seen.
     for target, coef, model in zip(Y.T, both.coef_, apart, strict=True):
         assert_allclose(X @ coef, X @ model.coef_, atol=1e-5 * np.std(target))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"loss": "huber"},
+        {"loss": "huber", "epsilon": 0.05},
+        {"loss": "huber", "alpha": 0.1, "l1_ratio": 1.0},
+        {"alpha": 0.1, "l1_ratio": 1.0},
+    ],
+    ids=str,
+)
+def test_a_row_without_weight_may_hold_anything(parameters: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 3)), rng.standard_normal(60)
+    X[:, 2] = X[:, 1] + 1e-6 * X[:, 2]  # refined in a longer float type
+    weights = np.ones(60)
+    weights[7] = 0.0
+    expected = GradientDescentRegressor(**parameters).fit(X, y, weights)
+    X[7], y[7] = 1e200, -1e200
+    model = GradientDescentRegressor(**parameters).fit(X, y, weights)
+    assert np.isfinite(model.loss_curve_).all()
+    np.testing.assert_allclose(model.loss_curve_[-1], expected.loss_curve_[-1])
+
+
+def test_wide_orthogonal_designs() -> None:
+    # The direction that centring makes null is as long as one of the rows' own.
+    X = np.zeros((3, 4))
+    X[:, 0] = [1.0, -1.0, 0.0]
+    X[:, 1] = np.sqrt(2 / 3) * np.array([1.0, 1.0, -2.0])
+    y = np.array([1.0, 2.0, 4.0])
+    model = GradientDescentRegressor().fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-12)

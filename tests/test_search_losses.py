@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import Huber, Pinball
+from sklearn_adreg.losses import Huber, Linex, Pinball
 
 # Parts of the step that the curvature at the start allows.
 PARTS = np.array([0.01, 0.1, 0.4])
@@ -149,3 +149,42 @@ def test_targets_are_checked() -> None:
         model.fit(X, -y)
     with pytest.raises(ValueError, match="'loss' parameter"):
         GradientDescentRegressorCV(loss="none such").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "loss", ["poisson_deviance", Linex(1.0)], ids=["domain", "steep"]
+)
+def test_rows_of_weight_zero_do_not_count(place: dict[str, Any], loss: Any) -> None:
+    X, y = data()
+    counts = np.ones(60)
+    counts[[0, 30]] = 0.0
+    # A target that the loss is not defined for, or at which it is as steep as no other.
+    X[0], y[0], y[30] = 1e9, -1.0, -60.0
+    settings: dict[str, Any] = {"loss": loss, "max_iter": 10, "tol": 0, **place}
+    kept = np.flatnonzero(counts)
+    groups = np.arange(60) // 20
+    rows = [
+        (np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in range(3)
+    ]
+    again = [
+        tuple(np.flatnonzero(np.isin(kept, part)) for part in split) for split in rows
+    ]
+    steps = [1e-3, 1e-2]
+    found = GradientDescentRegressorCV(steps, cv=rows, **settings)
+    expected = GradientDescentRegressorCV(steps, cv=again, **settings)
+    found.fit(X, y, counts)
+    expected.fit(X[kept], y[kept])
+    assert_allclose(found.max_epsilon_, expected.max_epsilon_, rtol=1e-10)
+    name = "mean_test_score"
+    assert_allclose(found.cv_results_[name], expected.cv_results_[name], rtol=1e-6)
+    assert_allclose(found.coef_, expected.coef_, rtol=1e-8)
+    assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-10)
+
+
+def test_the_largest_stable_epsilon_of_one_column() -> None:
+    X, y = data()
+    model = GradientDescentRegressorCV([1e-3], loss="huber", max_iter=5, tol=0)
+    found = model.fit(X[:, :1], y).max_epsilon_
+    # Second derivative 1 at small errors, and the intercept's second moment.
+    largest = max(X[:, 0].var(), 1.0)
+    assert_allclose(found, 2 / largest, rtol=1e-2)

@@ -12,7 +12,7 @@ from sklearn.metrics import make_scorer, max_error
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg._cv.spectrum import Candidates, Spectrum, descend, steps_to
+from sklearn_adreg.exceptions import DivergenceError
 
 N_STEPS = 30
 
@@ -127,56 +127,107 @@ def descended(
     return coef
 
 
-def random_spectrum(seed: int, rank: int) -> tuple[np.ndarray, np.ndarray, Spectrum]:
+def random_rows(seed: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns whose second moments range over six orders, and two targets."""
     rng = np.random.default_rng(seed)
-    X = rng.standard_normal((rank, 6)) * np.geomspace(1, 1e-3, 6)
-    target = rng.standard_normal((rank, 2))
-    gram, cross = X.T @ X / rank, X.T @ target / rank
-    values, basis = np.linalg.eigh(gram)
-    parts = basis.T @ cross
-    square = (target**2).mean(axis=0)
-    return gram, cross, Spectrum(values, basis, parts, parts**2, square)
+    X = rng.standard_normal((n_rows, 6)) * np.geomspace(1, 1e-3, 6)
+    return X, rng.standard_normal((n_rows, 2))
 
 
-@pytest.mark.parametrize("rank", [3, 50], ids=["singular", "regular"])
+def moments(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return X.T @ X / len(X), X.T @ Y / len(X)
+
+
+def longest_step(gram: np.ndarray, alpha: float) -> float:
+    return float(1 / (np.linalg.eigvalsh(gram)[-1] + alpha / 2))
+
+
+PARTS = [1e-4, 0.3, 0.5, 0.8, 1.0, 1.1]
+ROWS = pytest.mark.parametrize("n_rows", [3, 50], ids=["singular", "regular"])
+
+
+@ROWS
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
-@pytest.mark.parametrize("part", [1e-4, 0.3, 0.5, 0.8, 1.0, 1.1])
-@pytest.mark.parametrize("n_steps", [0, 1, 2, 15, 200])
-def test_closed_form(rank: int, alpha: float, part: float, n_steps: int) -> None:
-    gram, cross, spectrum = random_spectrum(1, rank)
-    epsilon = part * spectrum.max_epsilon(alpha)
-    candidates = Candidates(np.array([epsilon]), np.array([alpha]))
-    ends = descend(spectrum, candidates, np.array([n_steps]), eps=2.0**-52)
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("n_steps", [1, 2, 15, 200])
+def test_any_number_of_steps(
+    n_rows: int, alpha: float, part: float, n_steps: int
+) -> None:
+    X, Y = random_rows(1, n_rows)
+    gram, cross = moments(X, Y)
+    epsilon = part * longest_step(gram, alpha)
     expected = descended(gram, cross, epsilon, alpha, n_steps)
-    scale = np.abs(expected).max() or 1.0
-    found = spectrum.basis @ ends.parts[0].T
-    assert_allclose(found, expected, rtol=0, atol=1e-12 * scale)
 
     def objective(coef: np.ndarray) -> float:
         quadratic = (coef * (gram @ coef - 2 * cross)).sum()
         return float(quadratic + alpha / 2 * (coef**2).sum())
 
-    assert ends.diverged[0] == (objective(expected) > 1e-12)
+    model = GradientDescentRegressor(
+        epsilon=epsilon, alpha=alpha, max_iter=n_steps, tol=0, fit_intercept=False
+    )
+    if objective(expected) > 1e-12:
+        with pytest.raises(DivergenceError):
+            model.fit(X, Y)
+        return
+    scale = np.abs(expected).max()
+    found = model.fit(X, Y).coef_.T
+    assert_allclose(found, expected, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.filterwarnings("ignore:Gradient descent diverged")
+@ROWS
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_paths_of_any_step_length(n_rows: int, alpha: float) -> None:
+    # Two folds, of so many rows each.
+    X, Y = random_rows(1, 2 * n_rows)
+    steps = np.array(PARTS) * longest_step(moments(X, Y)[0], alpha)
+    model = GradientDescentRegressorCV(
+        steps,
+        alphas=[alpha],
+        cv=2,
+        scoring="neg_mean_squared_error",
+        max_iter=200,
+        tol=0,
+        early_stopping=True,
+        fit_intercept=False,
+        store_path_scores=True,
+    ).fit(X, Y)
+    for fold, test in enumerate((slice(None, n_rows), slice(n_rows, None))):
+        train = slice(n_rows, None) if fold == 0 else slice(None, n_rows)
+        gram, cross = moments(X[train], Y[train])
+        for number, epsilon in enumerate(steps):
+            for n_steps in (0, 1, 2, 15, 200):
+                coef = descended(gram, cross, epsilon, alpha, n_steps)
+                expected = -np.mean((X[test] @ coef - Y[test]) ** 2)
+                found = model.path_scores_[fold, number, n_steps]
+                if np.isfinite(found):
+                    assert_allclose(found, expected, rtol=1e-9)
+                else:  # a descent that has gone uphill has no score
+                    value = (coef * (gram @ coef - 2 * cross)).sum()
+                    assert value + alpha / 2 * (coef**2).sum() > 0
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
-@pytest.mark.parametrize("tol", [10.0, 0.3, 1e-3, 1e-6])
-def test_where_descents_stop(tol: float, alpha: float) -> None:
-    gram, cross, spectrum = random_spectrum(2, 50)
-    parts = np.array([1e-3, 0.1, 0.5, 0.9, 1.001])
-    steps = parts * spectrum.max_epsilon(alpha)
-    candidates = Candidates(steps, np.full(5, alpha))
-    found = steps_to(spectrum, candidates, max_iter=300, tol=tol)
-    for number, epsilon in enumerate(steps):
-        for n_steps in range(300):
-            coef = descended(gram, cross, epsilon, alpha, n_steps)
-            gradient = 2 * (gram @ coef - cross) + alpha * coef
-            error = np.sqrt(epsilon * (gradient**2).sum(axis=0) / spectrum.square)
-            if error.max() <= tol:
-                break
-        else:
-            n_steps = 300
-        assert found[number] == n_steps
+@pytest.mark.parametrize("tol", [0.3, 1e-3, 1e-6])
+@pytest.mark.parametrize("part", [1e-3, 0.1, 0.5, 0.9])
+@pytest.mark.filterwarnings("ignore:Gradient descent did not converge")
+def test_where_descents_stop(part: float, tol: float, alpha: float) -> None:
+    X, Y = random_rows(2, 50)
+    gram, cross = moments(X, Y)
+    epsilon = part * longest_step(gram, alpha)
+    square = (Y**2).mean(axis=0)
+    model = GradientDescentRegressor(
+        epsilon=epsilon, alpha=alpha, max_iter=300, tol=tol, fit_intercept=False
+    ).fit(X, Y)
+    for n_steps in range(300):
+        coef = descended(gram, cross, epsilon, alpha, n_steps)
+        gradient = 2 * (gram @ coef - cross) + alpha * coef
+        error = np.sqrt(epsilon * (gradient**2).sum(axis=0) / square)
+        if error.max() <= tol:
+            break
+    else:
+        n_steps = 300
+    assert model.n_iter_ == n_steps
 
 
 @pytest.mark.filterwarnings("ignore:Gradient descent did not converge")

@@ -1,59 +1,42 @@
-"""Which step lengths and penalties are tried, and the models that they stand for."""
+"""Which step lengths and penalties are tried, and `cv_results_` of their scores."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
+from sklearn.exceptions import FitFailedWarning
 
-from sklearn_adreg._cv.spectrum import Candidates
-from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg.exceptions import DivergenceError
 
 _N_EPSILONS = 20
 # The grid left to itself: its ends, in parts of the largest stable step.
 _SHORTEST, _LONGEST = 1e-3, 0.95
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Candidates, and the parameters of `GradientDescentRegressor` of each."""
+class Candidates(NamedTuple):
+    """Step lengths and penalties, and the parameters of `GradientDescentRegressor`.
 
-    candidates: Candidates
+    There is one of each for each candidate.
+    """
+
+    epsilon: np.ndarray
+    alpha: np.ndarray
     params: list[dict[str, Any]]
 
-    def with_n_iter(self, n_iter: np.ndarray) -> Grid:
+    def with_n_iter(self, n_iter: np.ndarray) -> Candidates:
         """Let each candidate take exactly so many steps."""
         params = [
             candidate | {"max_iter": int(steps), "tol": 0.0}
             for candidate, steps in zip(self.params, n_iter, strict=True)
         ]
-        return Grid(self.candidates, params)
+        return Candidates(self.epsilon, self.alpha, params)
 
 
-@dataclass(frozen=True)
-class ModelMaker:
-    """Makes the fitted model of a candidate, for a scorer."""
-
-    grid: Grid
-    settings: dict[str, Any]
-    dtype: np.dtype
-    flat: bool
-
-    def __call__(
-        self, number: int, coef: np.ndarray, intercept: np.ndarray
-    ) -> GradientDescentRegressor:
-        """Of a candidate's number, coefficients (n_targets, n_features) and such."""
-        model = GradientDescentRegressor(**(self.settings | self.grid.params[number]))
-        target = 0 if self.flat else slice(None)
-        model.coef_ = coef.astype(self.dtype)[target]
-        model.intercept_ = intercept.astype(self.dtype)[target]
-        model.epsilon_ = float(self.grid.candidates.epsilon[number])
-        model.n_features_in_ = coef.shape[1]
-        return model
-
-
-def make_grid(epsilons: Any, alphas: Any, max_epsilon: float) -> Grid:
+def make_candidates(epsilons: Any, alphas: Any, max_epsilon: float) -> Candidates:
     """Combine each of the step lengths with each of the penalties.
 
     Like scikit-learn's `ParameterGrid`, it goes through the names in alphabetical
@@ -71,7 +54,7 @@ def make_grid(epsilons: Any, alphas: Any, max_epsilon: float) -> Grid:
         dict(zip(named, map(float, values), strict=True))
         for values in zip(*named.values(), strict=True)
     ]
-    return Grid(Candidates(epsilon, alpha), params)
+    return Candidates(epsilon, alpha, params)
 
 
 def checked_list(name: str, values: Any, *, zero: bool) -> np.ndarray | None:
@@ -96,3 +79,92 @@ def best_steps(paths: np.ndarray) -> np.ndarray:
     """Find the steps, one or more, with the largest mean score, (n_candidates,)."""
     means = paths.mean(axis=0)[:, 1:]
     return 1 + np.nan_to_num(means, nan=-np.inf).argmax(axis=1)
+
+
+def search_results(
+    params: Sequence[dict[str, Any]],
+    scores: dict[str, np.ndarray],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Assemble the columns, from scores (n_splits, n_candidates) by their name.
+
+    Candidates and splits share one computation: each gets an equal share of its
+    `seconds`.
+    """
+    results: dict[str, Any] = {}
+    n_splits, n_candidates = next(iter(scores.values())).shape
+    for name, total in seconds.items():
+        results[f"mean_{name}"] = np.full(n_candidates, total / n_splits / n_candidates)
+        results[f"std_{name}"] = np.zeros(n_candidates)
+    for name in params[0]:
+        values = np.array([candidate[name] for candidate in params])
+        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
+    results["params"] = list(params)
+    for name, values in scores.items():
+        for split, row in enumerate(values):
+            results[f"split{split}_test_{name}"] = row
+        means = values.mean(axis=0)
+        results[f"mean_test_{name}"] = means
+        results[f"std_test_{name}"] = values.std(axis=0)
+        results[f"rank_test_{name}"] = _ranks(means)
+    return results
+
+
+def choice(results: dict[str, Any], name: str) -> dict[str, Any]:
+    """Attributes of an estimator that follow from the scores of that name."""
+    if np.isnan(results[f"mean_test_{name}"]).all():
+        raise ValueError(
+            "The 'scoring' parameter must be a scorer that can tell candidates "
+            f"apart. Got NaN from {name!r} on some split for every candidate "
+            "instead. Score with larger test sets, or with another scorer."
+        )
+    index = int(results[f"rank_test_{name}"].argmin())
+    chosen = results["params"][index]
+    found = {
+        "cv_results_": results,
+        "best_index_": index,
+        "best_score_": float(results[f"mean_test_{name}"][index]),
+        "best_params_": chosen,
+    }
+    if "alpha" in chosen:
+        found["alpha_"] = chosen["alpha"]
+    if "max_iter" in chosen:
+        found["best_n_iter_"] = chosen["max_iter"]
+    return found
+
+
+def report_divergence(
+    params: Sequence[dict[str, Any]], failed: np.ndarray, max_epsilon: float
+) -> None:
+    """Warn of the candidates that failed, (n_candidates,); raise where all did."""
+    if not failed.any():
+        return
+    listed = ", ".join(
+        " and ".join(f"{name}={value:.6g}" for name, value in candidate.items())
+        for candidate, bad in zip(params, failed, strict=True)
+        if bad
+    )
+    remedy = (
+        f"The largest epsilon that is stable on all splits is {max_epsilon:.6g}. Leave "
+        "out longer ones, scale the columns (StandardScaler), or leave epsilons=None, "
+        "which chooses them below it."
+    )
+    if failed.all():
+        raise DivergenceError(
+            f"Gradient descent diverged with every candidate: {listed}. {remedy}",
+            max_epsilon,
+        )
+    warnings.warn(
+        f"Gradient descent diverged, and the score is NaN, with {failed.sum()} of "
+        f"{len(params)} candidates: {listed}. {remedy}",
+        FitFailedWarning,
+        stacklevel=6,  # the line that called fit
+    )
+
+
+def _ranks(means: np.ndarray) -> np.ndarray:
+    """One for the largest; candidates that are not scored come last."""
+    if np.isnan(means).all():
+        return np.ones(len(means), dtype=np.int32)
+    worst = np.nanmin(means) - 1
+    return rankdata(-np.nan_to_num(means, nan=worst), method="min").astype(np.int32)

@@ -2,162 +2,131 @@
 
 Splits cut the rows into cells: rows that are in the same training and test sets, as
 often in each. K-fold has one cell for each fold. Moments are measured once for each
-cell, about its own mean, and what a training set needs is pooled from the cells in it
-by the parallel-axis theorem [1]_,
+cell, about its own mean, and those of a training set are pooled from the cells in it.
+Splits that overlap at random (ShuffleSplit) have a cell for every combination; they are
+taken a few at a time, so that the cells stay few.
 
-    gram = sum_c p_c (gram_c + (m_c - m) (m_c - m)^T),     p_c = weight_c / weight,
-
-where everything that is added is positive semidefinite: nothing cancels, as it would
-in total less held-out. Splits that overlap at random (ShuffleSplit) have a cell for
-every combination; they are taken a few at a time, so that the cells stay few.
-
-Means are kept relative to one row of X, the pivot, so that a huge offset (timestamps)
-does not swamp the digits in which they differ.
-
-References
-----------
-.. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise
-   algorithm for computing sample variances", COMPSTAT, 1982.
+Means are kept relative to one row of X, the pivot, and to the mean of all targets, so
+that a huge mean (timestamps) does not swamp the digits in which they differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._rows.design import HostDesign, tall_design, weighted_mean
-from sklearn_adreg._rows.device import DeviceDesign, device_design
-from sklearn_adreg.backends.base import Backend
+from sklearn_adreg._rows.host import HostRows
+from sklearn_adreg._rows.moments import Moments, pivot_row, pooled, weighted_mean
+from sklearn_adreg._rows.place import place
+from sklearn_adreg._rows.rows import Data, Rows
 
 Split = tuple[np.ndarray, np.ndarray]
+# Some of the candidates, or of their numbers of steps; which of these diverged; and
+# where they ended, as the problem has it.
+Ends = tuple[Any, np.ndarray, np.ndarray]
 
 # What the moments of the cells of one batch of splits may take.
 _BATCH_BYTES = 1 << 27
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of X and targets, as columns, and where they are to be computed with.
+def rows_about_pivot(
+    X: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+) -> tuple[Data, np.ndarray]:
+    """All rows in host memory, less a row that counts; targets less their mean, and it.
 
-    `pivot` and `target_pivot` are what means are relative to. `weights` is None where
-    all are the same.
+    The target is (n, n_targets), and `weight` None where all are the same.
     """
+    pivot = pivot_row(X, weight).astype(np.float64)
+    target_pivot = weighted_mean(target, weight)
+    if weight is None:
+        weight = np.full(len(X), 1.0 / len(X))
+    rows = HostRows(X, None, pivot, intercept=False)
+    return Data(rows, target - target_pivot, weight), target_pivot
 
-    X: np.ndarray
-    target: np.ndarray
-    weights: np.ndarray | None
-    pivot: np.ndarray
-    target_pivot: np.ndarray
-    backend: Backend
-    device: str | None
 
-    def take(self, indices: np.ndarray) -> Rows:
-        """Take some of the rows, with repetitions; a view where they are neighbours."""
-        where: slice | np.ndarray = indices
-        if len(indices) and (np.diff(indices) == 1).all():
-            where = slice(indices[0], indices[-1] + 1)
-        weights = None if self.weights is None else self.weights[where]
-        return Rows(
-            self.X[where],
-            self.target[where],
-            weights,
-            self.pivot,
-            self.target_pivot,
-            self.backend,
-            self.device,
+def check_splits(data: Data, splits: Sequence[Split]) -> None:
+    """Raise where a split has no rows to fit, or none to score."""
+    for number, split in enumerate(splits):
+        for name, part in zip(("training", "test"), split, strict=True):
+            if not data.weight[part].any():
+                raise ValueError(
+                    f"Each split must have {name} rows with a weight above zero. "
+                    f"Split {number} has none instead. Drop the rows of weight zero, "
+                    "or use a splitter that shuffles them."
+                )
+
+
+def some_rows(data: Data, indices: np.ndarray) -> Data:
+    """Return the rows of a split that count.
+
+    Those that are in it twice have twice their weight.
+    """
+    indices = indices[data.weight[indices] > 0]
+    if _ascends(indices):
+        return data.take(indices)
+    index, counts = np.unique(indices, return_counts=True)
+    found = data.take(index)
+    return found._replace(weight=found.weight * counts)
+
+
+def shares(weight: np.ndarray) -> np.ndarray | None:
+    """Weights that sum to one; None where all are the same."""
+    if (weight == weight[0]).all():
+        return None
+    return weight / weight.sum()
+
+
+def placed(
+    part: Data, target: np.ndarray, where: dict[str, Any], *, measure: bool
+) -> tuple[Data, Moments | None]:
+    """Place some rows with a target, by their own weights; `where` is for `place`."""
+    X, weight = part.rows.X, shares(part.weight)
+    if weight is not None:
+        weight = weight.astype(X.dtype)
+    return place(X, target.astype(X.dtype), weight, **where, measure=measure)
+
+
+def relative_mean(rows: Rows, data: Data) -> np.ndarray:
+    """Mean of placed rows, less the pivot of all rows."""
+    return np.asarray(rows.mean - data.rows.offset, dtype=np.float64)
+
+
+def fold_moments(
+    data: Data, splits: Sequence[Split], where: dict[str, Any]
+) -> tuple[Moments, list[tuple[Moments, Moments]]]:
+    """Moments of all rows, and of the training and the test rows of each split.
+
+    All are about their means; `where` is what `place` is told.
+    """
+    where = where | {"intercept": True}
+    wholes: list[Moments] = []
+    folds: list[tuple[Moments, Moments]] = []
+    for cells, counts in _batches(splits, *data.rows.X.shape):
+        measured = _moments_of_cells(data, cells, where)
+        wholes.append(pooled(measured, np.ones(len(measured.weight))))
+        folds.extend(
+            (pooled(measured, in_train), pooled(measured, in_test))
+            for in_train, in_test in counts
         )
-
-    @property
-    def deviations(self) -> np.ndarray:
-        """Targets less their pivot, in float64."""
-        return self.target - self.target_pivot
-
-    @property
-    def total(self) -> float:
-        """Sum of the weights, or the number of rows."""
-        return float(len(self.X) if self.weights is None else self.weights.sum())
-
-    @property
-    def shares(self) -> np.ndarray | None:
-        """Weights that sum to one; None where all are the same."""
-        if self.weights is None or (self.weights == self.weights[0]).all():
-            return None
-        return (self.weights / self.weights.sum()).astype(self.X.dtype)
-
-
-def make_rows(
-    X: np.ndarray, target: np.ndarray, weights: np.ndarray | None, place: dict[str, Any]
-) -> Rows:
-    """Take all rows, and find the pivots; `place` is the backend and the device."""
-    pivots = X[0].astype(np.float64), weighted_mean(target, weights)
-    return Rows(X, target, weights, *pivots, **place)
-
-
-class Statistics(NamedTuple):
-    """Of some rows: weight, means relative to the pivots, second moments about them."""
-
-    weight: Any
-    mean: Any
-    target_mean: Any
-    gram: Any
-    cross: Any
-    square: Any
-
-
-class Fold(NamedTuple):
-    """Rows of one split, and what was measured of its training and test rows."""
-
-    split: Split
-    train: Statistics
-    test: Statistics
-
-
-def fold_statistics(
-    rows: Rows, splits: Sequence[Split], *, centred: bool
-) -> tuple[Statistics, list[Fold]]:
-    """Measure all rows, and those of each split.
-
-    What models are fitted to is measured about its mean, or about zero where they have
-    no intercept.
-    """
-    wholes: list[Statistics] = []
-    folds: list[Fold] = []
-    for members, cells, counts in _batches(splits, *rows.X.shape):
-        measured = _measured_cells(rows, cells)
-        wholes.append(_pooled(measured, np.ones(len(measured.weight))))
-        for fold, (in_train, in_test) in zip(members, counts, strict=True):
-            train, test = _pooled(measured, in_train), _pooled(measured, in_test)
-            folds.append(
-                Fold(splits[fold], train if centred else _about_zero(train, rows), test)
-            )
-    return wholes[0] if centred else _about_zero(wholes[0], rows), folds
-
-
-def relative_mean(design: HostDesign | DeviceDesign, pivot: np.ndarray) -> np.ndarray:
-    """Mean of a design's rows, less the pivot, without losing digits to an offset."""
-    if isinstance(design, DeviceDesign) or design.shift is None:
-        return design.mean - pivot
-    return (design.shift - pivot) + design.offset
+    return wholes[0], folds
 
 
 def _batches(
     splits: Sequence[Split], n_samples: int, n_features: int
-) -> Iterator[tuple[range, np.ndarray, list[np.ndarray]]]:
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Consecutive splits whose cells are few.
 
-    Yields the splits' numbers, the cell of each row, and for each split how often
-    each cell is in its training and its test rows, (2, n_cells).
+    Yields the cell of each row, and for each split how often each cell is in its
+    training and its test rows, (2, n_cells).
     """
     most_cells = max(4, _BATCH_BYTES // (8 * n_features**2))
-    everyone = range(len(splits))
     cells = _partition(splits, n_samples) if len(splits) < most_cells else None
     if cells is not None:
         numbers = np.arange(cells.max() + 1)
-        in_test = (numbers == np.array(everyone)[:, None]).astype(np.intp)
-        yield everyone, cells, list(np.stack([1 - in_test, in_test], axis=1))
+        in_test = (numbers == np.arange(len(splits))[:, None]).astype(np.intp)
+        yield cells, list(np.stack([1 - in_test, in_test], axis=1))
         return
     nothing = np.zeros(n_samples, dtype=np.intp)
     start, cells = 0, nothing
@@ -167,10 +136,10 @@ def _batches(
         finer = _refined(cells, code)
         # Disjoint test sets add one cell each; independent ones double their number.
         if fold > start and finer.max() >= min(2 * (fold - start) + 4, most_cells):
-            yield _batch(splits, range(start, fold), cells)
+            yield cells, _counts_of_cells(splits[start:fold], cells)
             start, finer = fold, _refined(nothing, code)
         cells = finer
-    yield _batch(splits, range(start, len(splits)), cells)
+    yield cells, _counts_of_cells(splits[start:], cells)
 
 
 def _partition(splits: Sequence[Split], n_samples: int) -> np.ndarray | None:
@@ -192,16 +161,14 @@ def _ascends(indices: np.ndarray) -> bool:
     return bool((indices[1:] > indices[:-1]).all())
 
 
-def _batch(
-    splits: Sequence[Split], members: range, cells: np.ndarray
-) -> tuple[range, np.ndarray, list[np.ndarray]]:
+def _counts_of_cells(splits: Sequence[Split], cells: np.ndarray) -> list[np.ndarray]:
+    """How often each cell is in the training and in the test rows of each split."""
     one_of_each = np.zeros(cells.max() + 1, dtype=np.intp)
     one_of_each[cells] = np.arange(len(cells))
-    counts = [
-        np.stack([count[one_of_each] for count in _counts(splits[fold], len(cells))])
-        for fold in members
+    return [
+        np.stack([count[one_of_each] for count in _counts(split, len(cells))])
+        for split in splits
     ]
-    return members, cells, counts
 
 
 def _counts(split: Split, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -220,70 +187,23 @@ def _refined(cells: np.ndarray, code: np.ndarray) -> np.ndarray:
     return (np.cumsum(present) - 1)[code]
 
 
-def _measured_cells(rows: Rows, cells: np.ndarray) -> Statistics:
-    """Statistics of each cell, stacked."""
+def _moments_of_cells(data: Data, cells: np.ndarray, where: dict[str, Any]) -> Moments:
+    """Moments of each cell, stacked."""
     order = np.argsort(cells, kind="stable")
     ends = np.cumsum(np.bincount(cells))[:-1]
-    parts = [_measured(rows.take(members)) for members in np.split(order, ends)]
-    return Statistics(*map(np.array, zip(*parts, strict=True)))
+    parts = [_moments(data, members, where) for members in np.split(order, ends)]
+    return Moments(*map(np.array, zip(*parts, strict=True)))
 
 
-def _measured(rows: Rows) -> Statistics:
-    n_features, n_targets = rows.X.shape[1], rows.target.shape[1]
-    if rows.total == 0:
-        return Statistics(
-            0.0,
-            np.zeros(n_features),
-            np.zeros(n_targets),
-            np.zeros((n_features, n_features)),
-            np.zeros((n_features, n_targets)),
-            np.zeros(n_targets),
-        )
-    shares = rows.shares
-    target_mean = weighted_mean(rows.deviations, shares)
-    target = (rows.deviations - target_mean).astype(rows.X.dtype)
-    design: HostDesign | DeviceDesign
-    if rows.device is None:
-        design, moments = tall_design(rows.X, shares, target, centred=True)
-    else:
-        design = device_design(
-            rows.backend, rows.device, rows.X, shares, target, centred=True
-        )
-        moments = design.moments()
-    mean = relative_mean(design, rows.pivot)
-    return Statistics(rows.total, mean, target_mean, *moments)
-
-
-def _pooled(cells: Statistics, counts: np.ndarray) -> Statistics:
-    """Statistics of all rows of the cells, each repeated as `counts` says."""
-    weight = counts * cells.weight
-    total = weight.sum()
-    used = np.flatnonzero(weight)
-    shares = weight[used] / total
-    mean = shares @ cells.mean[used]
-    target_mean = shares @ cells.target_mean[used]
-    roots = np.sqrt(shares)[:, None]
-    off = roots * (cells.mean[used] - mean)
-    target_off = roots * (cells.target_mean[used] - target_mean)
-    return Statistics(
-        total,
-        mean,
-        target_mean,
-        np.tensordot(shares, cells.gram[used], 1) + off.T @ off,
-        np.tensordot(shares, cells.cross[used], 1) + off.T @ target_off,
-        shares @ cells.square[used] + (target_off**2).sum(axis=0),
-    )
-
-
-def _about_zero(train: Statistics, rows: Rows) -> Statistics:
-    """Statistics about zero, which is where a model without an intercept stands."""
-    mean = train.mean + rows.pivot
-    target_mean = train.target_mean + rows.target_pivot
-    return Statistics(
-        train.weight,
-        -rows.pivot,
-        -rows.target_pivot,
-        train.gram + np.outer(mean, mean),
-        train.cross + np.outer(mean, target_mean),
-        train.square + target_mean**2,
-    )
+def _moments(data: Data, index: np.ndarray, where: dict[str, Any]) -> Moments:
+    """Moments of some rows, with their weight, and means relative to the pivots."""
+    part = data.take(index)
+    total = float(part.weight.sum(dtype=np.float64))
+    if total == 0:
+        n_features, n_targets = data.rows.shape[1], data.target.shape[1]
+        means = np.zeros(n_features), np.zeros(n_targets)
+        products = np.zeros((n_features, n_features)), np.zeros((n_features, n_targets))
+        return Moments(0.0, *means, *products, np.zeros(n_targets))
+    found, moments = placed(part, part.target, where, measure=True)
+    assert moments is not None
+    return moments._replace(weight=total, mean=relative_mean(found.rows, data))

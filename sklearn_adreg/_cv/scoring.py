@@ -1,30 +1,26 @@
-"""Validation scores of all candidates: from second moments, or by calling a scorer.
+"""Scorers by name, what metadata reach them and the splitter, and their scores.
 
-With a model's deviation from the training means, the mean squared error on held-out
-rows is a quadratic form in the eigenbasis of the training rows. Where a fit is so good
-that the form cancels, the held-out rows are read instead.
+Scores come from mean squared errors, where there is a formula, or from a scorer's call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
-
-from sklearn_adreg._cv.folds import Rows
-from sklearn_adreg._cv.problems import Problem, spread_of
-
-# Below this part of what it is a difference of, a mean square has lost too many digits.
-_CANCELLED = 1e-6
-# Candidates whose predictions are held at one time.
-_PREDICTED = 64
+from sklearn import get_config
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 
 Scores = dict[str, np.ndarray]
-# A fitted model from a candidate's number, coefficients (n_targets, n_features) and
-# intercepts (n_targets,).
-MakeModel = Callable[[int, np.ndarray, np.ndarray], Any]
+Scorer = Callable[..., Any]
 Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -52,27 +48,81 @@ FORMULAS: dict[str, Formula] = {
 }
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """A scorer with its name, what it is passed, and its formula where it has one."""
 
     name: str
-    scorer: Callable[..., Any]
+    scorer: Scorer
     params: dict[str, Any]
     formula: Formula | None
 
     def params_of(self, rows: np.ndarray, n_samples: int) -> dict[str, Any]:
         """Cut what it is passed down to some rows, where there is one for each."""
         return {
-            name: values[rows]
-            if values.shape[:1] == (n_samples,)
-            else self.params[name]
-            for name, values in map(_named_array, self.params.items())
+            name: array[rows]
+            if (array := np.asarray(values)).shape[:1] == (n_samples,)
+            else values
+            for name, values in self.params.items()
         }
 
 
-def _named_array(item: tuple[str, Any]) -> tuple[str, np.ndarray]:
-    return item[0], np.asarray(item[1])
+def named_scorers(scoring: Any) -> dict[str, Scorer]:
+    """Scorers by the name under which `cv_results_` has them; the first one selects."""
+    if scoring is None:
+        scorer = get_scorer("r2")
+        if _is_routing():  # weights are for the fit and for what is shown of it
+            scorer.set_score_request(sample_weight=True)
+        return {"score": scorer}
+    if isinstance(scoring, Mapping):
+        return {name: get_scorer(scorer) for name, scorer in scoring.items()}
+    if isinstance(scoring, str) or callable(scoring):
+        return {"score": get_scorer(scoring)}
+    return {name: get_scorer(name) for name in scoring}
+
+
+def make_router(estimator: Any) -> MetadataRouter:
+    """Route what `fit` is passed to the splitter and to the scorers."""
+    router = MetadataRouter(owner=type(estimator).__name__).add_self_request(estimator)
+    router.add(
+        splitter=check_cv(estimator.cv),
+        method_mapping=MethodMapping().add(caller="fit", callee="split"),
+    )
+    for name, scorer in named_scorers(estimator.scoring).items():
+        mapping = MethodMapping().add(caller="fit", callee="score")
+        router.add(**{_key(name): scorer}, method_mapping=mapping)
+    return router
+
+
+def routed(
+    estimator: Any, sample_weight: Any, params: dict[str, Any]
+) -> tuple[dict[str, Any], list[Measure]]:
+    """Find what the splitter is passed, and the measures with what they are."""
+    scorers = named_scorers(estimator.scoring)
+    if _is_routing():
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        found = process_routing(estimator, "fit", **weights, **params)
+        for_splitter = dict(found["splitter"].split)
+        passed = {name: dict(found[_key(name)].score) for name in scorers}
+    else:
+        for_splitter = {"groups": params.get("groups")}
+        if unknown := set(params) - {"groups"}:
+            raise TypeError(
+                "GradientDescentRegressorCV.fit takes X, y, sample_weight and groups, "
+                "unless metadata routing is enabled "
+                "(sklearn.set_config(enable_metadata_routing=True)). Got "
+                f"{sorted(unknown)} instead."
+            )
+        passed = {
+            name: _weights_for(scorer, sample_weight)
+            for name, scorer in scorers.items()
+        }
+    measures = [
+        Measure(
+            name, scorer, passed[name], _formula(scorer, passed[name], sample_weight)
+        )
+        for name, scorer in scorers.items()
+    ]
+    return for_splitter, measures
 
 
 def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
@@ -85,39 +135,6 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
             "since cv holds out one row at a time. Got R^2 instead, which is not "
             "defined for it. Use scoring='neg_mean_squared_error'."
         )
-
-
-def formula_scores(
-    measures: Iterable[Measure], problem: Problem, rows: Rows, parts: np.ndarray
-) -> Scores:
-    """Scores of models, (n_models,), that all of the measures have formulas for."""
-    errors = mean_squared_errors(problem, rows, parts)
-    spread = problem.held_out.spread
-    return {
-        measure.name: measure.formula(errors, spread)
-        for measure in measures
-        if measure.formula is not None
-    }
-
-
-def predicted_scores(
-    measures: Iterable[Measure],
-    predictions: np.ndarray,
-    target: np.ndarray,
-    weights: np.ndarray | None,
-) -> Scores:
-    """Scores of models by formulas, from predictions (n_samples, n_models, n_targets).
-
-    `target` is (n_samples, n_targets).
-    """
-    residuals = target[:, None] - predictions
-    errors = np.average(residuals**2, axis=0, weights=weights)
-    spread = spread_of(target, weights)
-    return {
-        measure.name: measure.formula(errors, spread)
-        for measure in measures
-        if measure.formula is not None
-    }
 
 
 def call_scorers(
@@ -142,26 +159,39 @@ def call_scorers(
     return {measure.name: column for measure, column in zip(slow, columns, strict=True)}
 
 
-def mean_squared_errors(problem: Problem, rows: Rows, parts: np.ndarray) -> np.ndarray:
-    """Of models on the held-out rows; (n, n_targets, rank) to (n, n_targets)."""
-    held_out = problem.held_out
-    quadratic = ((parts @ held_out.gram) * parts).sum(axis=2)
-    linear = (parts * held_out.cross.T).sum(axis=2)
-    shift = parts @ held_out.shift
-    offset = held_out.target_shift - shift
-    errors = held_out.square - 2 * linear + quadratic + offset**2
-    size = held_out.square + quadratic + held_out.target_shift**2 + shift**2
-    doubtful = np.flatnonzero((errors <= _CANCELLED * size).any(axis=1))
-    for start in range(0, len(doubtful), _PREDICTED):
-        chosen = doubtful[start : start + _PREDICTED]
-        errors[chosen] = _errors_of_rows(problem, rows, parts[chosen])
-    return errors
+def _is_routing() -> bool:
+    return bool(get_config()["enable_metadata_routing"])
 
 
-def _errors_of_rows(problem: Problem, rows: Rows, parts: np.ndarray) -> np.ndarray:
-    test = rows.take(problem.split[1])
-    coef = parts @ problem.spectrum.basis.T
-    centred = (test.X - rows.pivot) - problem.mean
-    predicted = np.tensordot(centred, coef, (1, 2))
-    residuals = (test.deviations - problem.target_mean)[:, None] - predicted
-    return np.average(residuals**2, axis=0, weights=test.shares)
+def _key(name: str) -> str:
+    return f"scorer {name}"
+
+
+def _weights_for(scorer: Scorer, sample_weight: Any) -> dict[str, Any]:
+    """Weights for a scorer that takes them, as recent GridSearchCV passes them."""
+    if sample_weight is None:
+        return {}
+    takes = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    return {"sample_weight": sample_weight} if "sample_weight" in takes else {}
+
+
+def _formula(
+    scorer: Scorer, passed: dict[str, Any], sample_weight: Any
+) -> Formula | None:
+    """Find the formula of a scorer of scikit-learn's with the weights of the fit."""
+    if passed.get("sample_weight") is not sample_weight or set(passed) - {
+        "sample_weight"
+    }:
+        return None
+    for name, formula in FORMULAS.items():
+        if _contents(scorer) == _contents(get_scorer(name)):
+            return formula
+    return None
+
+
+def _contents(scorer: Scorer) -> dict[str, Any]:
+    """All that a scorer is made of, but for what it requests."""
+    contents = getattr(scorer, "__dict__", {})
+    return {
+        name: value for name, value in contents.items() if name != "_metadata_request"
+    }

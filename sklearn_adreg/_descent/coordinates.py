@@ -1,71 +1,160 @@
-"""The unknowns of a descent: whitened coordinates of the coefficients, and intercept.
+"""Coordinates in which descent is easy: those that whiten the rows.
 
-With `factor` P, of which the columns span what the rows of X see, coefficients are
-P u and gradients by u are P^T gradient. Predictions are then as long as u: the norm
-of a step in u is the root mean square of what it changes in the linear predictor.
-Arrays have one entry more than there are features: the last is the intercept, which
-is its own coordinate, and stays zero where there is none.
+With second moments G = sum(s x x^T), a ridge D, and any factor P for which
+P^T (G + D) P is the identity, the objective as a function of u, theta = P u, has
+curvature no worse than the loss's own: squared error becomes a sphere, and predictions
+are as long as u. Descent in u is descent in theta with the gradient preconditioned by
+P P^T.
+
+Squaring X squares its condition number: the eigenvalues of G are trusted while the
+smallest is above eps^(2/3) of the largest. Directions below are looked at in the rows.
+Either they are null, as those of one-hot columns beside an intercept are, or rows are
+whitened twice: the second moments of X P, with P from the first ones, see singular
+values down to eps of the largest. On eleven published reference problems that gives as
+many digits as a QR factorisation, or more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._descent.quasi_newton import inverse_factor
+from sklearn_adreg._rows.moments import positive_roots
+from sklearn_adreg._rows.rows import Rows
+
+# Beyond this dimension a dense factor costs more than the steps that it saves.
+MAX_WHITENED = 4096
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """`factor` is (n_features, rank), or a vector for a diagonal one."""
+    """Theta is `factor` @ u: (p, r), or a vector for a diagonal one.
+
+    The columns of `null` are an orthonormal basis of what does not change any linear
+    predictor. `condition` is the condition number of what was whitened, 1 where it is
+    unknown, and `twice` says that it took two rounds. Where there is a `span`, the
+    factor is in its coordinates.
+    """
 
     factor: np.ndarray
-    intercept: bool
-    ridge: float = 0.0
+    null: np.ndarray | None = None
+    condition: float = 1.0
+    twice: bool = False
+    span: Any = None
 
     @property
     def dense(self) -> bool:
         """Whether a Hessian in these coordinates can be formed."""
         return self.factor.ndim == 2
 
-    @property
-    def rank(self) -> int:
-        """How many coordinates the coefficients have."""
-        return self.factor.shape[-1]
-
-    def coef(self, unknowns: np.ndarray) -> np.ndarray:
-        """Coefficients and intercept."""
-        inner = unknowns[:-1]
-        coef = self.factor @ inner if self.dense else self.factor * inner
-        return np.append(coef, unknowns[-1])
+    def theta(self, unknowns: np.ndarray) -> np.ndarray:
+        """Return theta for unknowns, (r,) or (r, k)."""
+        if not self.dense:
+            return (self.factor * unknowns.T).T
+        theta = self.factor @ unknowns
+        return theta if self.span is None else self.span.outer_theta(theta)
 
     def gradient(self, gradient: np.ndarray) -> np.ndarray:
-        """Gradient by the unknowns, from that by coefficients and intercept."""
-        inner = gradient[:-1]
-        inner = self.factor.T @ inner if self.dense else self.factor * inner
-        return np.append(inner, gradient[-1] if self.intercept else 0.0)
+        """Gradient by the unknowns, from that by theta."""
+        if not self.dense:
+            return (self.factor * gradient.T).T
+        if self.span is not None:
+            gradient = self.span.inner_theta(gradient)
+        return self.factor.T @ gradient
 
-    def spherical(self, curvature: float) -> np.ndarray:
-        """Factor of the inverse Hessian, for a loss of one curvature everywhere."""
-        if self.ridge == 0 or not self.dense:
-            penalty = 0.0 if self.dense else self.ridge * self.factor**2
-            inner = 1.0 / np.sqrt(curvature + penalty + np.zeros(self.rank))
-            return np.append(inner, 1.0 / np.sqrt(curvature))
-        size = self.rank + 1
-        hessian = curvature * np.eye(size)
-        hessian[:-1, :-1] += self.ridge * (self.factor.T @ self.factor)
-        return inverse_factor(hessian, curvature)
+    def hessian(self, hessian: np.ndarray) -> np.ndarray:
+        """Hessian by the unknowns, from that by theta."""
+        return self.factor.T @ hessian @ self.factor
 
-    def newton(self, hessian: np.ndarray, smallest: float) -> np.ndarray:
-        """Factor of the inverse Hessian, from that by coefficients and intercept."""
-        size = self.rank + 1
-        whitened = np.empty((size, size))
-        whitened[:-1, :-1] = self.factor.T @ hessian[:-1, :-1] @ self.factor
-        whitened[-1, :-1] = whitened[:-1, -1] = hessian[-1, :-1] @ self.factor
-        whitened[-1, -1] = hessian[-1, -1]
-        if not self.intercept:
-            whitened[-1], whitened[:, -1] = 0.0, 0.0
-        if self.ridge:
-            whitened[:-1, :-1] += self.ridge * (self.factor.T @ self.factor)
-        return inverse_factor(whitened, smallest)
+    def minimum_norm(self, theta: np.ndarray) -> np.ndarray:
+        """Remove what does not change any linear predictor."""
+        if self.span is not None:
+            return self.span.outer_theta(self.span.inner_theta(theta))
+        return theta if self.null is None else theta - self.null @ (self.null.T @ theta)
+
+
+def scaled(variances: np.ndarray) -> Coordinates:
+    """Scale the columns to unit second moments, no more."""
+    return Coordinates(1.0 / positive_roots(variances))
+
+
+def whitened(
+    rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
+) -> Coordinates:
+    """Whiten the rows plus a ridge (p,), from their second moments (p, p)."""
+    if ridge.any():
+        gram = gram + np.diag(ridge)
+    scale = positive_roots(np.diag(gram))
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    eps = float(np.finfo(rows.dtype).eps)
+    kept = values > eps ** (2 / 3) * values[-1]
+    factor = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    condition = float(np.sqrt(values[-1] / values[kept][0])) if kept.any() else 1.0
+    if kept.all():
+        return Coordinates(factor, None, condition)
+    if not ridge.any():
+        null, spread = _looked_at(
+            rows, weight, factor, vectors[:, ~kept] / scale[:, None]
+        )
+        if spread <= _rank_cut(rows) * np.sqrt(values[-1]):
+            null = _null_space(null * scale[:, None], scale, eps)
+            return Coordinates(_without(factor, null), null, condition)
+    floored = np.maximum(values, eps * values[-1])
+    first = vectors / np.sqrt(floored)
+    return _whitened_twice(rows, weight, first, scale, ridge)
+
+
+def _whitened_twice(
+    rows: Rows, weight: Any, first: np.ndarray, scale: np.ndarray, ridge: np.ndarray
+) -> Coordinates:
+    """Whiten rows that a first factor, of the scaled columns, has nearly whitened."""
+    eps = float(np.finfo(rows.dtype).eps)
+    factor = first / scale[:, None]
+    gram = rows.gram(weight, factor=factor) + factor.T @ (ridge[:, None] * factor)
+    values, vectors = np.linalg.eigh(gram)
+    # Directions that the first round floored are magnified by the root of eps.
+    kept = values > _rank_cut(rows) ** 2 / eps * values[-1]
+    unknowns = vectors[:, kept] / np.sqrt(values[kept])
+    lengths = np.linalg.norm(first @ unknowns, axis=0)
+    condition = float(lengths.max() / lengths.min()) if kept.any() else 1.0
+    null = first @ vectors[:, ~kept]
+    null = _null_space(null / np.linalg.norm(null, axis=0), scale, eps)
+    return Coordinates(_without(factor @ unknowns, null), null, condition, twice=True)
+
+
+def _looked_at(
+    rows: Rows, weight: Any, factor: np.ndarray, null: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Take the rest out of doubtful directions; and the singular value left there."""
+    _, pulled = rows.visit(null, _image, weight)
+    null = null - factor @ (factor.T @ np.asarray(pulled, dtype=np.float64))
+    (moments,), _ = rows.visit(null, _image, weight)
+    return null, float(np.linalg.norm(np.asarray(moments, np.float64), 2) ** 0.5)
+
+
+def _image(_xp: Any, linear: Any, weight: Any) -> Any:
+    """Visitor: weighted images of directions, and their second moments."""
+    weighted = weight[:, None] * linear
+    return (weighted,), (linear.T @ weighted,)
+
+
+def _rank_cut(rows: Rows) -> float:
+    """Singular values below this part of the largest are rounding errors.
+
+    Those of sums over blocks of rows grow like the root of the number of rows;
+    measured, they stay a few times below this bound.
+    """
+    return float(np.finfo(rows.dtype).eps) * float(np.sqrt(max(rows.shape)))
+
+
+def _null_space(vectors: np.ndarray, scale: np.ndarray, eps: float) -> np.ndarray:
+    """Orthonormal null space of X, from that of X / scale."""
+    # Rounding errors in a small column's place would be blown up by its scale.
+    vectors = np.where(np.abs(vectors) > 64 * eps, vectors, 0.0)
+    return np.linalg.qr(vectors / scale[:, None])[0]
+
+
+def _without(factor: np.ndarray, null: np.ndarray) -> np.ndarray:
+    return factor - null @ (null.T @ factor)

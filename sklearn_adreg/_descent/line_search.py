@@ -1,9 +1,11 @@
-"""How far to go along a line.
+"""How far to go along a line: the slope decides, and the value vetoes.
 
-The derivative along the line decides. It keeps its digits where values of the
-objective have long drowned in rounding, and for a convex objective its sign tells on
-which side of the minimum a point lies: the search is that of a root, bracketed, by
-secants and bisection. A loss that is not convex must in addition come down.
+The derivative along the line keeps its digits where values of the objective have long
+drowned in rounding, and for a convex objective its sign tells on which side of the
+minimum a point lies: the search is that of a root, bracketed, by secants and bisection.
+A point that is worse than the start, by more than is tolerated, is too far whatever its
+slope: a loss need not be convex, and one that is seen through a narrow window shows its
+slope alone.
 """
 
 from __future__ import annotations
@@ -14,23 +16,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-# A point will do where the line is half as steep as at the start.
+# A point will do where the line is half as steep as at the start, and where the value
+# has come down by a small part of what the slope promised (Armijo's rule).
 _FLATTER = 0.5
 _SUFFICIENT = 1e-4
 _MAX_TRIALS = 50
 _MAX_GROWTH = 10.0
+# Beyond this length the objective has no minimum along the line.
+_UNBOUNDED = 1e30
 
 
 class Trial(NamedTuple):
-    """A length along the line, the slope there, and the value (None: not needed).
-
-    `eps` is the rounding of the data's float type.
-    """
+    """A length along the line, and the slope and the value there."""
 
     length: float
     slope: float
-    value: float | None
-    eps: float = float(np.finfo(float).eps)
+    value: float
 
 
 @dataclass
@@ -58,36 +59,28 @@ class _Bracket:
 
 
 def search(
-    evaluate: Callable[[float], Trial], first: Trial, start: Trial
+    evaluate: Callable[[float], Trial], start: Trial, slack: float
 ) -> Trial | None:
-    """Return a length to step, or None where rounding leaves none.
+    """Return a trial that will do, or None where rounding leaves none.
 
-    `start` has the slope at zero, which is negative, and, if the objective need not
-    be convex, the value there; `first` is the trial at length one.
+    `start` has the slope at zero, which is negative, and the value there; values may be
+    above what is wanted by `slack`.
     """
     bracket = _Bracket(low_slope=start.slope)
-    trial = first
+    trial, best = evaluate(1.0), None
     for _ in range(_MAX_TRIALS):
-        comes_down = _comes_down(trial, start)
+        wanted = start.value + _SUFFICIENT * trial.length * start.slope + slack
+        comes_down = np.isfinite(trial.slope) and trial.value <= wanted
         if comes_down and abs(trial.slope) <= _FLATTER * abs(start.slope):
             return trial
         if comes_down and trial.slope < 0:
+            best = trial
             bracket.low, bracket.low_slope = trial.length, trial.slope
         else:
             bracket.high = trial.length
             bracket.high_slope = trial.slope if comes_down else np.nan
         length = bracket.next_length(start.slope)
-        if not bracket.low < length < min(bracket.high, 1e30):
+        if not bracket.low < length < min(bracket.high, _UNBOUNDED):
             break
         trial = evaluate(length)
-    return evaluate(bracket.low) if bracket.low > 0 else None
-
-
-def _comes_down(trial: Trial, start: Trial) -> bool:
-    if not np.isfinite(trial.slope):
-        return False
-    if start.value is None or trial.value is None:
-        return True
-    noise = 8 * start.eps * abs(start.value)
-    wanted = start.value + _SUFFICIENT * trial.length * start.slope
-    return bool(trial.value <= wanted + noise)
+    return best

@@ -1,10 +1,14 @@
-"""What the displays share. Matplotlib is imported when something is drawn."""
+"""What the displays share: axes and their looks, and the descent in an estimator.
+
+Matplotlib is imported when something is drawn.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,7 +16,16 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours without the yellow, which is too pale for a line: told apart
 # with any kind of colour vision. Line styles say the same once more.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-STYLES = ("-", "--", "-.", ":")
+_STYLES = ("-", "--", "-.", ":")
+
+
+def look(number: int, label: Any) -> dict[str, Any]:
+    """How the line of a number is drawn."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": _STYLES[number % len(_STYLES)],
+        "label": label,
+    }
 
 
 def label(order: int) -> str:
@@ -48,3 +61,38 @@ def checked_line(x: Any) -> np.ndarray:
             f"more. Got shape {x.shape} instead."
         )
     return x
+
+
+def innermost(estimator: Any, X: Any = None) -> tuple[Any, Any]:
+    """Find the fitted descent in searches and pipelines, and the X that it sees."""
+    check_is_fitted(estimator)
+    if hasattr(estimator, "best_estimator_"):
+        return innermost(estimator.best_estimator_, X)
+    if hasattr(estimator, "steps"):
+        seen = X if X is None else estimator[:-1].transform(X)
+        return innermost(estimator[-1], seen)
+    return estimator, X
+
+
+def attribute_of(estimator: Any, name: str) -> Any:
+    """Get a fitted attribute, or say which estimators have it."""
+    found = getattr(estimator, name, None)
+    if found is None:
+        raise TypeError(
+            "The `estimator` parameter must be a fitted GradientDescentRegressor, or a "
+            f"search or pipeline with one at its end. Got {type(estimator).__name__}, "
+            f"which has no {name}, instead."
+        )
+    return found
+
+
+def described(estimator: Any) -> str:
+    """Name a descent by its step length."""
+    if isinstance(estimator.epsilon, str):
+        return f"epsilon={estimator.epsilon!r}"
+    return f"epsilon={estimator.epsilon:.3g}"
+
+
+def n_lines(ax: Axes) -> int:
+    """Count the lines that stand in the legend: the next one's look follows."""
+    return sum(not str(line.get_label()).startswith("_") for line in ax.lines)

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_adreg._display._drawing import COLOURS, STYLES, add_legend, axes
-from sklearn_adreg._display._fitted import attribute_of, innermost
+from sklearn_adreg._display._drawing import (
+    add_legend,
+    attribute_of,
+    axes,
+    innermost,
+    look,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,12 +163,8 @@ class CoefficientPathDisplay:
             names = [f"feature {number}" for number in range(n_features)]
         self.lines_ = []
         for number, values in enumerate(self.coefs.T):
-            look = {
-                "color": COLOURS[number % len(COLOURS)],
-                "linestyle": STYLES[number % len(STYLES)],
-                "label": names[number],
-            }
-            self.lines_ += self.ax_.plot(self.n_iter, values, **(look | kwargs))
+            options = look(number, names[number]) | kwargs
+            self.lines_ += self.ax_.plot(self.n_iter, values, **options)
         self.ax_.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         if self.n_iter[-1] > 10:
             self.ax_.set_xscale("symlog", linthresh=1)  # zero is on it

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sklearn_adreg._display._drawing import (
-    COLOURS,
-    STYLES,
     add_legend,
     axes,
     checked_line,
     label,
+    look,
 )
 from sklearn_adreg.derivatives import derivatives
 
@@ -132,12 +131,8 @@ class DerivativesDisplay:
         self.figure_ = self.ax_.figure
         self.lines_ = []
         for order, values in enumerate(self.values):
-            look = {
-                "color": COLOURS[order % len(COLOURS)],
-                "linestyle": STYLES[order % len(STYLES)],
-                "label": label(order),
-            }
-            self.lines_ += self.ax_.plot(self.x, values, **(look | kwargs))
+            options = look(order, label(order)) | kwargs
+            self.lines_ += self.ax_.plot(self.x, values, **options)
         self.ax_.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         self.ax_.set_xlabel("$x$")
         self.ax_.margins(x=0)

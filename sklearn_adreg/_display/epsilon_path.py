@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_adreg._display._drawing import COLOURS, axes
-from sklearn_adreg._display._fitted import n_lines
+from sklearn_adreg._display._drawing import COLOURS, axes, n_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

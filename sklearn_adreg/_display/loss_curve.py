@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from sklearn_adreg._display._drawing import COLOURS, STYLES, axes
-from sklearn_adreg._display._fitted import (
+from sklearn_adreg._display._drawing import (
     attribute_of,
+    axes,
     described,
     innermost,
+    look,
     n_lines,
 )
 
@@ -136,14 +137,9 @@ class LossCurveDisplay:
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
         number = n_lines(self.ax_)
-        look = {
-            "color": COLOURS[number % len(COLOURS)],
-            "linestyle": STYLES[number % len(STYLES)],
-            "label": self.name,
-        }
         height = np.asarray(self.loss_curve, dtype=np.float64) - self.baseline
         height = np.where(height > 0, height, np.nan)  # nothing to see on this axis
-        (self.line_,) = self.ax_.plot(height, **(look | kwargs))
+        (self.line_,) = self.ax_.plot(height, **(look(number, self.name) | kwargs))
         self.ax_.set_yscale("log")
         self.ax_.set_xlabel("iteration")
         self.ax_.set_ylabel(

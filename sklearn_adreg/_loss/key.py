@@ -8,56 +8,27 @@ all that they refer to are the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+from sklearn_adreg.backends._elementwise import Identity
+
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
 
-@dataclass(frozen=True)
-class KeyedLoss:
-    """A callable that equals those with the same key."""
-
-    function: Callable[[Any, Any], Any] = field(compare=False)
-    key: Any
-
-    def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        """Call the function."""
-        return self.function(y_true, y_pred)
-
-
-def keyed(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return the loss, or one that is hashable and compares by value in its place."""
+def loss_key(loss: Callable[..., Any]) -> Any:
+    """Return what is hashable and equal for losses that compute the same."""
     if isinstance(loss, FunctionType) and not vars(loss):
-        return KeyedLoss(loss, _key(loss, ()))
+        return _key(loss, ())
     try:
         hash(loss)
     except TypeError:
-        if getattr(loss, "inverse_link", None) is not None:
-            raise ValueError(
-                f"The 'loss' parameter must be hashable. Got {loss!r}, which is not. "
-                "Make its class a frozen dataclass: @dataclass(frozen=True)."
-            ) from None
-        return KeyedLoss(loss, _Identity(loss))
+        return Identity(loss)
     return loss
 
 
-@dataclass(frozen=True, eq=False)
-class _Identity:
-    """Equal to itself alone; keeps its object alive, so that none takes its place."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
 def _key(value: Any, seen: tuple[Any, ...]) -> Any:
-    if isinstance(value, _PLAIN):
+    if isinstance(value, _CONSTANTS):
         return type(value), repr(value)
     if isinstance(value, tuple):
         return tuple(_key(item, seen) for item in value)
@@ -66,7 +37,7 @@ def _key(value: Any, seen: tuple[Any, ...]) -> Any:
     if isinstance(value, FunctionType):
         # One that calls itself refers to itself.
         return _of_function(value, seen) if value not in seen else "recursion"
-    return _Identity(value)
+    return Identity(value)
 
 
 def _of_function(function: FunctionType, seen: tuple[Any, ...]) -> Any:

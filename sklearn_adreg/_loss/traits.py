@@ -11,21 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._loss.pointwise import LinearLoss, Pointwise
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.slopes import Differentiate
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import LOSSES, Loss
 
-_TARGETS, _GRID = 16, 256
+_GRID_TARGETS, _GRID = 16, 256
 # Halvings of an interval of the grid, to the limit of what float64 can tell apart.
 _HALVINGS = 36
 _SUSPECTS = 4
 # Changes of the derivative below this part of it are rounding.
-_NOISE = 1e-6
+_SLOPE_NOISE = 1e-6
 _OWN = {type(loss) for loss in LOSSES.values()}
 
 
 class Traits(NamedTuple):
-    """Whether the derivative jumps; whether it only rises; whether z is not y's."""
+    """What decides the route of a loss.
+
+    `kinked`: the derivative has jumps. `convex`: convex in the linear predictor.
+    `linked`: predictions are an inverse link of the linear predictor.
+    """
 
     kinked: bool
     convex: bool
@@ -40,24 +45,24 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     )
     if type(loss) in _OWN:
         return declared
-    pointwise = Pointwise(LinearLoss(loss), backend)
+    differentiate = backend.value_and_derivative(LinearLoss.of(loss))
     levels = np.unique(target.astype(np.float64))
-    levels = levels[np.linspace(0, len(levels) - 1, _TARGETS).round().astype(int)]
+    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
     low, high = (-4.0, 4.0) if linked else (levels[0], levels[-1])
     margin = (high - low) / 3 or 1.0
     # A few irrational steps, so that no point of the grid is on a kink.
     grid = np.linspace(low - margin, high + margin / np.sqrt(2), _GRID)
-    slopes = _slopes(pointwise, levels, np.tile(grid, (_TARGETS, 1)))
+    slopes = _slopes(differentiate, levels, np.tile(grid, (_GRID_TARGETS, 1)))
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
         size = np.nanmax(np.abs(slopes), axis=1, initial=0.0, keepdims=True)
-        convex = not (rises < -_NOISE * size).any()
-    kinked = _kinked(pointwise, levels, grid, rises, size)
+        convex = not (rises < -_SLOPE_NOISE * size).any()
+    kinked = _kinked(differentiate, levels, grid, rises, size)
     return Traits(declared.kinked or kinked, declared.convex and convex, linked)
 
 
 def _kinked(
-    pointwise: Pointwise,
+    differentiate: Differentiate,
     levels: np.ndarray,
     grid: np.ndarray,
     rises: np.ndarray,
@@ -71,21 +76,23 @@ def _kinked(
     suspects = np.argsort(rises - around, axis=1)[:, -_SUSPECTS:]
     suspects[:, 0] = np.clip(np.searchsorted(grid, levels) - 1, 0, len(grid) - 2)
     low, high = grid[suspects], grid[suspects + 1]
-    low_slope, high_slope = (_slopes(pointwise, levels, end) for end in (low, high))
+    low_slope, high_slope = (_slopes(differentiate, levels, end) for end in (low, high))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        slope = _slopes(pointwise, levels, middle)
+        slope = _slopes(differentiate, levels, middle)
         left = np.abs(slope - low_slope) >= np.abs(high_slope - slope)
         low, low_slope = np.where(left, (low, low_slope), (middle, slope))
         high, high_slope = np.where(left, (middle, slope), (high, high_slope))
     jumps = np.nan_to_num(np.abs(high_slope - low_slope), posinf=0.0)
-    return bool((jumps > _NOISE * size).any())
+    return bool((jumps > _SLOPE_NOISE * size).any())
 
 
-def _slopes(pointwise: Pointwise, levels: np.ndarray, linear: np.ndarray) -> np.ndarray:
+def _slopes(
+    differentiate: Differentiate, levels: np.ndarray, linear: np.ndarray
+) -> np.ndarray:
     """Differentiate at a row of predictions for each target; NaN where not finite."""
     target = np.repeat(levels, linear.shape[1])
     with np.errstate(all="ignore"):
-        found = pointwise.slopes(target, linear.ravel(), 0.0).slope
+        found = differentiate(target, linear.ravel())[1]
     found = np.where(np.isfinite(found), found, np.nan)
     return found.reshape(linear.shape)

@@ -1,47 +1,59 @@
-"""From parameters and checked data to a solution: which descent is asked for."""
+"""What is to be minimised, and how, as the parameters of an estimator say it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.solution import Report, Solution
-from sklearn_adreg._loss.check import check_loss, get_loss
-from sklearn_adreg._loss.key import keyed
-from sklearn_adreg._loss.traits import Traits, traits_of
-from sklearn_adreg._solve.lasso import ElasticNetPenalty, lasso_of_moments
-from sklearn_adreg._solve.least_squares import prepare
-from sklearn_adreg._solve.loss import LossProblem
-from sklearn_adreg._solve.loss_data import LossData, prepare_loss
-from sklearn_adreg._solve.screened_lasso import screened_lasso
-from sklearn_adreg._solve.textbook import (
-    Steps,
-    descend_textbook,
-    place_loss_rows,
-)
-from sklearn_adreg._solve.whitened import descend_whitened
+from sklearn_adreg._descent.loop import Report
+from sklearn_adreg._loss.check import get_loss
+from sklearn_adreg._loss.traits import Traits
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.moments import weighted_mean
 from sklearn_adreg.backends import Backend, get_backend
-from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses import Loss
 
 Start = tuple[np.ndarray, np.ndarray]
 
 
+class Fit(NamedTuple):
+    """Checked data of one call of `fit`, and the traits of the loss on them.
+
+    `y` is (n_samples, n_targets), and `weight` sums to one (None: all the same).
+    `start` are coefficients (n_features, n_targets) and intercepts, or None.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    start: Start | None
+    report: Report
+    traits: Traits
+
+    def centred(self, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Means of the targets, zero without an intercept, and the targets less these.
+
+        Of squared error the intercept takes up the means, whatever the coefficients.
+        """
+        level = np.zeros(self.y.shape[1])
+        if intercept:
+            level = weighted_mean(self.y, self.weight)
+        return level, (self.y - level).astype(self.X.dtype)
+
+
 @dataclass(frozen=True)
 class Task:
-    """What is to be minimised, and how, as the parameters of an estimator say it.
-
-    `epsilon` is None where the descent chooses its own steps.
-    """
+    """Parameters; `epsilon` is None where the descent chooses its own steps."""
 
     loss: Loss
     epsilon: float | None
     max_iter: int
     tol: float
-    ridge: float
-    lasso: float
-    centred: bool
+    alpha: float
+    l1_ratio: float
+    intercept: bool
     backend: Backend
     device: str | None
 
@@ -59,110 +71,29 @@ class Task:
             epsilon=None if epsilon == "auto" else float(epsilon),
             max_iter=estimator.max_iter,
             tol=estimator.tol,
-            ridge=estimator.alpha * (1 - estimator.l1_ratio),
-            lasso=estimator.alpha * estimator.l1_ratio,
-            centred=estimator.fit_intercept,
+            alpha=estimator.alpha,
+            l1_ratio=estimator.l1_ratio,
+            intercept=estimator.fit_intercept,
             backend=get_backend(estimator.backend),
             device=estimator.device,
         )
 
-    def solve(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray | None,
-        start: Start | None,
-        report: Report,
-    ) -> Solution:
-        """Descend; `y` is (n_samples, n_targets) and `weights` sum to one."""
-        penalised = self.ridge > 0 or self.lasso > 0
-        if self._squared and not (penalised and self.epsilon is None):
-            return self._least_squares(X, y, weights, start, report)
-        # Moments say where the minimum is, but not what is on the way.
-        at_once = self._squared and self.lasso > 0 and start is None and self.tol > 0
-        found = self._screened_lasso(X, y, weights) if at_once else None
-        if found is not None:
-            report(found.loss_curve[1:])
-            return found
-        loss, traits = self._checked_loss(y, weights)
-        if self.epsilon is not None:
-            rows = place_loss_rows(
-                X, y, weights, loss=loss, linked=traits.linked, **self._place
-            )
-            return rows.descend(start, self._steps(report))
-        data = self._data(X, y, weights, traits)
-        found = lasso_of_moments(data, self.lasso) if at_once else None
-        if found is not None:
-            report(found.loss_curve[1:])
-            return found
-        problem = LossProblem(
-            data, loss, traits, self.tol, self.max_iter, self.lasso, report
-        )
-        return problem.solve(start)
-
-    def _data(
-        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, traits: Traits
-    ) -> LossData:
-        # Second moments are the curvature of squared error, and nearly that of smooth
-        # losses without a link: one reading of all rows spares steps.
-        several = traits.kinked or traits.linked or not traits.convex
-        return prepare_loss(
-            X,
-            y,
-            weights,
-            ridge=self.ridge,
-            whitened=self.lasso == 0,
-            sketched=several or (self.lasso > 0 and not self._squared),
-            **self._place,
-        )
-
-    def _checked_loss(
-        self, y: np.ndarray, weights: np.ndarray | None
-    ) -> tuple[Loss, Traits]:
-        counted = y if weights is None else y[weights > 0]
-        loss = keyed(self.loss)
-        check_loss(loss, self.backend, counted)
-        return loss, traits_of(loss, self.backend, counted)
-
-    def _screened_lasso(
-        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
-    ) -> Solution | None:
-        if self.device is not None:
-            return None
-        penalty = ElasticNetPenalty(self.lasso, self.ridge)
-        return screened_lasso(X, y, weights, penalty, centred=self.centred)
-
-    def _least_squares(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weights: np.ndarray | None,
-        start: Start | None,
-        report: Report,
-    ) -> Solution:
-        n_passes = np.inf if self.epsilon is None else self.max_iter
-        data = prepare(X, y, weights, loss=self.loss, n_passes=n_passes, **self._place)
-        coef = None if start is None else start[0].astype(X.dtype)
-        if self.epsilon is not None:
-            return descend_textbook(data, coef, self._steps(report))
-        return descend_whitened(
-            data, coef, max_iter=self.max_iter, tol=self.tol, report=report
-        )
-
-    def _steps(self, report: Report) -> Steps:
-        assert self.epsilon is not None
-        return Steps(
-            self.epsilon, self.max_iter, self.tol, report, self.ridge, self.lasso
-        )
+    @property
+    def smooth(self) -> bool:
+        """Whether the penalty is differentiable."""
+        return self.alpha * self.l1_ratio == 0
 
     @property
-    def _squared(self) -> bool:
-        return bool(self.loss == SquaredError())
-
-    @property
-    def _place(self) -> dict[str, Any]:
+    def place(self) -> dict[str, Any]:
+        """Where rows are computed with, for `place`."""
         return {
             "backend": self.backend,
             "device": self.device,
-            "centred": self.centred,
+            "intercept": self.intercept,
         }
+
+    def penalty(self, n_features: int) -> Penalty:
+        """Return the penalty of so many coefficients, and of the intercept."""
+        return Penalty.elastic_net(
+            self.alpha, self.l1_ratio, n_features, intercept=self.intercept
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import autograd.numpy
@@ -11,7 +12,7 @@ import numpy as np
 from autograd.core import make_vjp
 
 from sklearn_adreg.backends._nested import nested_derivatives
-from sklearn_adreg.backends.base import Backend, iterate_in_python
+from sklearn_adreg.backends.base import Backend
 
 __all__ = ["AutogradBackend"]
 
@@ -59,31 +60,22 @@ class AutogradBackend(Backend):
         return differentiated
 
     def value_and_derivative(
-        self, loss: Callable[[Any, Any], Any]
-    ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        self, loss: Callable[..., Any]
+    ) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         """See `Backend.value_and_derivative`."""
 
         def differentiated(
-            y_true: np.ndarray, y_pred: np.ndarray
+            y_true: np.ndarray, y_pred: np.ndarray, *row_data: np.ndarray
         ) -> tuple[np.ndarray, np.ndarray]:
-            # The Jacobian is diagonal: pulling back ones gives the diagonal.
-            pullback, values = make_vjp(lambda z: loss(y_true, z), y_pred)
+            # No row depends on another: pulling back ones gives each its derivatives.
+            by_prediction: Callable[[Any], Any] = partial(loss, y_true)
+            if row_data:
+                by_prediction = lambda z: loss(y_true, z, *row_data)  # noqa: E731
+            pullback, values = make_vjp(by_prediction, y_pred)
             # Some rules of autograd's, that of `where` among them, return float64.
             return values, pullback(np.ones_like(values)).astype(y_pred.dtype)
 
         return differentiated
-
-    def iterate(
-        self,
-        step: Callable[[Any, Any], Any],
-        proceed: Callable[[Any, Any], Any],
-        problem: Any,
-        state: Any,
-        max_iter: int,
-        report: Callable[[np.ndarray], None],
-    ) -> tuple[Any, np.ndarray]:
-        """See `Backend.iterate`; a Python loop."""
-        return iterate_in_python(step, proceed, problem, state, max_iter, report)
 
     def derivatives(
         self, func: Callable[[Any], Any], x: Any, order: int

@@ -60,18 +60,24 @@ class JaxBackend(Backend):
         return _xla().jax.value_and_grad(function)
 
     def value_and_derivative(
-        self, loss: Callable[[Any, Any], Any]
-    ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """See `Backend.value_and_derivative`; one compilation per power of two."""
+        self, loss: Callable[..., Any]
+    ) -> Callable[..., tuple[Any, Any]]:
+        """See `Backend.value_and_derivative`.
+
+        Host arrays are padded: one compilation per power of two. Arrays of JAX's own,
+        traced or on a device, are differentiated as they are.
+        """
         xla = _xla()
 
-        def differentiated(
-            y_true: np.ndarray, y_pred: np.ndarray
-        ) -> tuple[np.ndarray, np.ndarray]:
+        def differentiated(y_true: Any, y_pred: Any, *row_data: Any) -> tuple[Any, Any]:
+            if isinstance(y_pred, xla.jax.Array):
+                with xla.exact(y_pred):
+                    values, pullback = xla.jax.vjp(loss, y_true, y_pred, *row_data)
+                    return values, pullback(xla.jnp.ones_like(values))[1]
             n_rows = len(y_pred)
             with xla.exact(y_pred):
-                values, derivatives = xla.elementwise(
-                    loss, xla.padded(y_true), xla.padded(y_pred)
+                values, derivatives = xla.row_by_row(
+                    loss, *map(xla.padded, (y_true, y_pred, *row_data))
                 )
             return np.asarray(values)[:n_rows], np.asarray(derivatives)[:n_rows]
 

@@ -25,14 +25,14 @@ from sklearn_adreg.backends._elementwise import check_elementwise
 
 # Order 10 of tanh on 1,000 points takes about 3 s, and each further one four times
 # the time and memory of the one before.
-MAX_ORDER = 10
+NESTED_ORDERS = 10
 
 
 def nested_derivatives(func: Callable[[Any], Any], x: Any, order: int) -> list[Any]:
     """Value and derivatives of `func` at `x`, up to `order`."""
-    if order > MAX_ORDER:
+    if order > NESTED_ORDERS:
         raise ValueError(
-            f"The `order` parameter must be at most {MAX_ORDER} with "
+            f"The `order` parameter must be at most {NESTED_ORDERS} with "
             f"backend='autograd', whose cost is exponential in it. Got {order} "
             "instead. Use backend='jax', whose cost is quadratic."
         )

@@ -60,12 +60,12 @@ def padded(array: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def elementwise(
-    loss: Callable[[Any, Any], Any], y_true: jax.Array, y_pred: jax.Array
+def row_by_row(
+    loss: Callable[..., Any], y_true: jax.Array, y_pred: jax.Array, *row_data: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Losses, and their derivatives by `y_pred`."""
-    values, pullback = jax.vjp(lambda z: loss(y_true, z), y_pred)
-    return values, pullback(jnp.ones_like(values))[0]
+    """Losses of rows, and their derivatives by `y_pred`."""
+    values, pullback, *_ = jax.vjp(loss, y_true, y_pred, *row_data)
+    return values, pullback(jnp.ones_like(values))[1]
 
 
 @partial(jax.jit, static_argnums=0)

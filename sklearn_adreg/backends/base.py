@@ -1,8 +1,9 @@
 """What an estimator asks of automatic differentiation.
 
-A backend differentiates two kinds of function, runs an iteration, and, where it has
-devices, places arrays on them. Everything that it is given is pure: a function of its
-arguments, without state, so that it may be traced, compiled and cached.
+A backend differentiates the loss of every row by its prediction. It may also run an
+iteration under its own control, and, where it has devices, place arrays on them.
+Everything that it is given is pure: a function of its arguments, without state, so that
+it may be traced, compiled and cached.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Backend(ABC):
     the subclass a frozen dataclass (or define equality and a hash): equal backends
     then share what they compile, and estimators that hold one clone and pickle.
 
-    A backend for host memory implements `name`, `array_namespace`,
-    `value_and_gradient`, `value_and_derivative` and `iterate`. One that has devices
-    overrides `devices`, `place` and `evaluate` as well.
+    A backend for host memory implements `name` and `value_and_derivative`. One that
+    has devices overrides `array_namespace`, `iterate`, `devices`, `place` and
+    `evaluate` as well.
 
     See Also
     --------
@@ -48,16 +49,45 @@ class Backend(ABC):
     def name(self) -> str:
         """The name by which ``backend=`` and error messages know it."""
 
-    @property
     @abstractmethod
-    def array_namespace(self) -> Any:
-        """The module whose functions (``where``, ``sqrt``, ...) it can trace."""
+    def value_and_derivative(
+        self, loss: Callable[..., Any]
+    ) -> Callable[..., tuple[Any, Any]]:
+        """Differentiate the loss of each row by its predictions.
 
-    @abstractmethod
+        Parameters
+        ----------
+        loss : callable
+            ``loss(y_true, y_pred, *row_data)``, one value for each row, or for each
+            entry of `y_pred`. It depends on nothing but its own row. Hashable.
+
+        Returns
+        -------
+        callable
+            Takes NumPy arrays `y_true`, `y_pred`, (n,) or (n, k), and further arrays
+            with n rows. Returns NumPy arrays: the losses, (n,) or (n, k), and the
+            derivatives of each row's loss, or of the sum of its losses, by `y_pred`,
+            of the shape and dtype of `y_pred`. Inside `evaluate` and `iterate` a
+            compiling backend takes, and returns, arrays that it traces.
+        """
+
+    @property
+    def array_namespace(self) -> Any:
+        """The module whose functions (``where``, ``sqrt``, ...) it can compute with.
+
+        Returns
+        -------
+        module
+            NumPy, unless a backend overrides it.
+        """
+        return np
+
     def value_and_gradient(
         self, function: Callable[..., Any]
     ) -> Callable[..., tuple[Any, Any]]:
         """Differentiate a scalar function by its first argument.
+
+        A backend need not be able to; the estimators do not ask.
 
         Parameters
         ----------
@@ -69,30 +99,15 @@ class Backend(ABC):
         -------
         callable
             Takes the same arguments; returns the value and the gradient, which has
-            the shape of `params`. It is called inside `iterate`, where a compiling
-            backend may hand it traced arrays.
+            the shape of `params`. Inside `iterate` a compiling backend may hand it
+            traced arrays.
         """
+        del function  # there is nothing that could use it
+        raise MissingRuleError(
+            f"backend={self.name!r} has no gradients of functions: its class does not "
+            "override Backend.value_and_gradient. Use backend='autograd' or 'jax'."
+        )
 
-    @abstractmethod
-    def value_and_derivative(
-        self, loss: Callable[[Any, Any], Any]
-    ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Differentiate an elementwise loss by its second argument.
-
-        Parameters
-        ----------
-        loss : callable
-            ``loss(y_true, y_pred)``, one value for each element.
-
-        Returns
-        -------
-        callable
-            Takes NumPy arrays `y_true` and `y_pred` of one shape and float dtype;
-            returns NumPy arrays of that shape and dtype: the losses, and their
-            derivatives by `y_pred`.
-        """
-
-    @abstractmethod
     def iterate(
         self,
         step: Callable[[Any, State], State],
@@ -104,7 +119,7 @@ class Backend(ABC):
     ) -> tuple[State, np.ndarray]:
         """Apply `step` until `proceed` says no, at most `max_iter` times.
 
-        `iterate_in_python` is an implementation that suits any eager library.
+        By `iterate_in_python`, unless a backend that compiles overrides it.
 
         Parameters
         ----------
@@ -133,6 +148,7 @@ class Backend(ABC):
         values : ndarray of shape (n_iter,)
             ``state.value`` after each step.
         """
+        return iterate_in_python(step, proceed, problem, state, max_iter, report)
 
     def derivatives(
         self, func: Callable[[Any], Any], x: Any, order: int

@@ -1,0 +1,141 @@
+"""Kinks by continuation: losses seen through windows that narrow, around any method.
+
+A loss with kinks is averaged over a window and minimised roughly, the window is
+narrowed, and so on, until what the window can hide is within the tolerance. The average
+is nowhere below a convex loss, and above it by no more than h^2 / 2 times its
+curvature, for a bandwidth h: the sum of that over the rows, and what the method
+foretells, bound what is left to gain. Rows that were straight in the window before are
+summed up as one linear function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.straight import Settled
+
+# The next window is as wide as leaves this share of the tolerance for what it hides,
+# but narrower by the first factor at the least, and by the second at the most.
+_HIDDEN_TOLERANCE, _LEAST_NARROWING, _MOST_NARROWING = 0.5, 2.0, 10.0
+# Where the minimum is near, the first window is narrower than that distance by this.
+_INTO_DISTANCE = 2.0
+# Residuals that are as good as zero, relative to the scale.
+_PERFECT_FIT = 1e-8
+# The narrowest window, in units of rounding of the scale.
+_NARROWEST = 64.0
+# The minimum is not further than so many times the way that was gone.
+_FURTHER = 2.0
+# How often rows that have left their pieces are let move, before all are.
+_MOST_ROUNDS = 5
+
+
+def narrow(
+    method: Method,
+    whole: MeanLoss,
+    penalty: Penalty,
+    goal: Goal,
+    state: State,
+    *,
+    spread: float,
+    near: float | None,
+    straight: bool,
+) -> State:
+    """Minimise a loss with kinks, through windows that narrow; see `minimise`.
+
+    Of the state its theta and its point are used, not its gradient. Windows begin at
+    `spread`, the median residual, or at `near`, an upper estimate of the change of the
+    linear predictors to the optimum (but for a few rows), where it is known. With
+    `straight` rows are summed up where they are straight: the loss must be convex.
+    """
+    smallest = _NARROWEST * goal.eps * goal.scale
+    bandwidth = max(spread, _PERFECT_FIT * goal.scale)
+    start, linear, first = state, state.point.linear, state.point.linear
+    settled = Settled.nothing(whole) if straight else None
+    if near is not None and near < bandwidth:
+        bandwidth = max(near, smallest)
+        if settled is not None:
+            seen = whole.through(bandwidth)
+            settled = replace(settled, whole=seen).settle_all(seen.point(linear))
+        bandwidth = max(bandwidth / _INTO_DISTANCE, smallest)
+    while True:
+        seen = whole.through(bandwidth)
+        state, linear, settled = _through(
+            method, seen, penalty, goal, state, linear, settled
+        )
+        if near is not None:
+            gone = _distance(whole, linear, first)
+            reach = min(max(near, _FURTHER * gone), goal.scale)
+            goal = replace(goal, reach=reach)
+        enough, obscured = goal.enough(state.curve[-1]), hidden(seen, state.point)
+        spent = len(state.curve) > goal.max_iter
+        if obscured + state.gap <= enough or bandwidth <= smallest or spent:
+            break
+        # What is hidden shrinks with the bandwidth at least.
+        share = _HIDDEN_TOLERANCE * enough / obscured if obscured > 0 else 0.0
+        cut = max(1 / _MOST_NARROWING, min(share, 1 / _LEAST_NARROWING))
+        bandwidth = max(cut * bandwidth, smallest)
+    if state.curve[-1] > start.curve[-1]:
+        # A start within the tolerance may be better than an end within it.
+        return state._replace(theta=start.theta, curve=(*state.curve, start.curve[-1]))
+    return state
+
+
+def _through(
+    method: Method,
+    seen: MeanLoss,
+    penalty: Penalty,
+    goal: Goal,
+    state: State,
+    linear: Any,
+    settled: Settled | None,
+) -> tuple[State, Any, Settled | None]:
+    """Minimise in one window, on few rows as long as the others need not move.
+
+    `linear` are the linear predictors of all rows at the state.
+    """
+    for _ in range(_MOST_ROUNDS):
+        if settled is None:
+            break
+        settled = replace(settled, whole=seen)
+        settled = settled.without(settled.left(linear, seen.bandwidth))
+        found = settled.objective(state.theta, linear)
+        if found is None:
+            break
+        objective, index = found
+        point = objective.point(objective.linear_predictor(state.theta))
+        start = at(objective, penalty, state, point)
+        end = minimise(method, objective, penalty, goal, start)
+        there = linear
+        if end.theta is not state.theta:
+            there = seen.linear_predictor(end.theta)
+        left = settled.left(there, seen.bandwidth)
+        if not len(left):
+            return end, there, settled.settle(index, there, end.point)
+        # Rows have left their pieces. What was gained is kept, as one step.
+        settled = settled.without(left)
+        value = seen.value(there) + penalty.value(end.theta)
+        if value < state.curve[-1]:
+            state, linear = end._replace(curve=(*state.curve, value)), there
+    start = at(seen, penalty, state, seen.point(linear))
+    state = minimise(method, seen, penalty, goal, start)
+    linear = state.point.linear
+    if settled is not None:
+        settled = replace(settled, whole=seen).settle_all(state.point)
+    return state, linear, settled
+
+
+def _distance(whole: MeanLoss, linear: Any, other: Any) -> float:
+    """Root mean square difference of linear predictors."""
+    rows = whole.data.rows
+    _, (squares,) = rows.apply(_squared_difference, linear, other)
+    return float(np.sqrt(squares / rows.shape[0]))
+
+
+def _squared_difference(_xp: Any, one: Any, other: Any) -> Any:
+    return (), (((one - other) ** 2).sum(),)

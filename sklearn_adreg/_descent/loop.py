@@ -1,0 +1,269 @@
+"""The one loop of every descent that chooses its own steps.
+
+A method proposes a step, the minimum of its model of the objective here; a line search
+along it costs one product with X, and the gradient where it ends another. A method is
+pure: it gets a state, returns a step, and keeps what it learns in `memory`. It does not
+know whether the loss is seen through a window, nor why it is run.
+
+A claim to have arrived counts only of a fresh model, one made at this very point: where
+few rows have most of the curvature, models of earlier points foretell steps that are
+too short. Of 150 sharp smooth losses 5 ended wrong without, and none with this rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from sklearn_adreg._descent.line_search import Trial, search
+from sklearn_adreg._objective.penalty import Penalty
+
+Report = Callable[[np.ndarray], None]
+
+# How exactly the minimum for a window is found: a part of what the window hides, or of
+# the tolerance.
+_HIDDEN_SHARE, _TOLERANCE_SHARE = 0.3, 0.25
+# Objectives below this part of the loss of predictions that are a standard deviation
+# off are as good as zero: tolerances are not relative to less.
+SIZE_SHARE = 1e-4
+# So many steps without getting closer are steps among rounding errors.
+_PATIENCE, _CLOSER = 100, 0.9
+# Rounding of the objective, a sum over rows, in units of that of the float type.
+_SUM_ROUNDING = 64.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When to stop.
+
+    `scale` is the change of the linear predictor that `tol` is relative to, `size` the
+    loss of predictions that are wrong by so much, `reach` an upper estimate of the
+    distance to the minimum, both root mean squares of linear predictors, and `eps` the
+    rounding of the data's float type.
+    """
+
+    tol: float
+    max_iter: int
+    scale: float
+    size: float
+    reach: float
+    eps: float
+    report: Report
+
+    def enough(self, value: float) -> float:
+        """Difference of objectives that is tolerated; `value` is the objective."""
+        return self.tol * max(abs(value), self.size)
+
+    def relative(self, difference: float, value: float) -> float:
+        """Difference of objectives in the units of `tol`."""
+        size = max(abs(value), self.size)
+        return difference / size if size > 0 else float(difference > 0)
+
+
+class State(NamedTuple):
+    """Where a descent stands.
+
+    `gradient` is that of the mean loss and the smooth part of the penalty, `curve` the
+    objective at the start and after each step, `gap` an estimate of what is left to
+    gain and `error` the same, or the distance, in units of tolerances.
+    """
+
+    theta: np.ndarray
+    point: Any
+    gradient: np.ndarray
+    curve: tuple[float, ...]
+    epsilon: float = 1.0
+    gap: float = np.inf
+    error: float = np.inf
+
+
+class Step(NamedTuple):
+    """The minimum of a model of the objective, seen from a state.
+
+    `slope` is the derivative of the objective along `direction`, `change` the root mean
+    square change of the linear predictors and `gap` the decrease, as the undamped model
+    foretells them. `fresh` says that the model was made at this state. `end` is theta
+    after the whole step, where it is known exactly, and `rate` the length of the step
+    relative to that of the gradient, in the coordinates of the method.
+    """
+
+    direction: np.ndarray
+    slope: float
+    change: float
+    gap: float
+    fresh: bool
+    end: np.ndarray | None = None
+    rate: float = 1.0
+
+
+class Method(Protocol):
+    """An update rule; `memory` is None at first."""
+
+    def step(
+        self, objective: Any, penalty: Penalty, goal: Goal, state: State, memory: Any
+    ) -> tuple[Step, Any]:
+        """Minimise the model; make one where there is none."""
+
+    def learn(self, memory: Any, length: float, change: np.ndarray) -> Any:
+        """Take in how the gradient changed along a part of the last step."""
+
+    def renew(self, memory: Any) -> Any:
+        """Forget the model, so that the next step makes a fresh one."""
+
+
+class Solution(NamedTuple):
+    """Coefficients (n_features, n_targets) and intercepts, for X and y as they came."""
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    loss_curve: np.ndarray
+    epsilon: float
+    error: float
+
+    @property
+    def n_iter(self) -> int:
+        """Steps taken."""
+        return len(self.loss_curve) - 1
+
+
+def begin(penalty: Penalty, theta: np.ndarray, point: Any) -> State:
+    """Return the state before the first step; its gradient is not asked for yet."""
+    value = float(point.value + penalty.value(theta))
+    return State(theta, point, np.zeros_like(theta), (value,))
+
+
+def at(objective: Any, penalty: Penalty, state: State, point: Any) -> State:
+    """Return the state as an objective sees it, with its gradient."""
+    gradient = objective.gradient(point) + penalty.gradient(state.theta)
+    return state._replace(point=point, gradient=gradient, gap=np.inf)
+
+
+def minimise(
+    method: Method, objective: Any, penalty: Penalty, goal: Goal, state: State
+) -> State:
+    """Step until a fresh model foretells no more than is tolerated."""
+    memory: Any = None
+    lengths: list[float] = []
+    while len(state.curve) <= goal.max_iter:
+        step, memory = method.step(objective, penalty, goal, state, memory)
+        state = _judged(step, objective, goal, state)
+        trial = None
+        if not _arrived(step, objective, goal, state):
+            lengths.append(step.gap if objective.bandwidth else step.change)
+            if _stalled(lengths):
+                return _ended(objective, goal, state)
+            if step.slope < 0:
+                line = _Line(objective, penalty, state, step)
+                trial = search(line.trial, line.start, _slack(objective, goal, state))
+        if trial is not None:
+            after = line.state(trial.length)
+            memory = method.learn(memory, trial.length, after.gradient - state.gradient)
+            goal.report(np.array(after.curve[-1:]))
+            state = after
+        elif step.fresh:
+            break
+        else:
+            memory = method.renew(memory)
+    return _ended(objective, goal, state)
+
+
+def _ended(objective: Any, goal: Goal, state: State) -> State:
+    """Judge a state that cannot be improved by what is left to gain, if that is less.
+
+    Bends that are sharper than any window make distances look longer than they are.
+    """
+    if objective.bandwidth:
+        return state
+    error = min(state.error, goal.relative(state.gap, state.curve[-1]))
+    return state._replace(error=error)
+
+
+def hidden(objective: Any, point: Any) -> float:
+    """How far the average over the window is above the objective, at the most."""
+    return objective.bandwidth**2 / 2 * (point.mean_curvature or 0.0)
+
+
+def _judged(step: Step, objective: Any, goal: Goal, state: State) -> State:
+    """Note how far off the state is, as its step foretells."""
+    error = step.change / goal.scale
+    if objective.bandwidth:
+        left = hidden(objective, state.point) + step.gap
+        error = goal.relative(left, state.curve[-1])
+    return state._replace(gap=step.gap, error=error)
+
+
+def _arrived(step: Step, objective: Any, goal: Goal, state: State) -> bool:
+    """Whether what the step foretells is tolerated."""
+    enough = goal.enough(state.curve[-1])
+    if objective.bandwidth:
+        roughly = _HIDDEN_SHARE * hidden(objective, state.point)
+        return step.gap <= max(roughly, _TOLERANCE_SHARE * enough)
+    return step.change <= goal.tol * goal.scale and step.gap <= enough
+
+
+def _stalled(lengths: list[float]) -> bool:
+    """Whether what should become small has not for long."""
+    if len(lengths) <= _PATIENCE:
+        return False
+    return min(lengths[-_PATIENCE:]) > _CLOSER * min(lengths[:-_PATIENCE])
+
+
+def _slack(objective: Any, goal: Goal, state: State) -> float:
+    """How far above the start values may be: what is tolerated, hidden or rounding.
+
+    The value in a window is the mean of both its ends, which is not the primitive of
+    the slope there: without twice what is hidden the search would fight itself.
+    """
+    noise = _SUM_ROUNDING * goal.eps * (abs(state.point.value) + goal.size)
+    enough = goal.enough(state.curve[-1])
+    return enough + 2 * hidden(objective, state.point) + noise
+
+
+class _Line:
+    """The objective along a step: no products with X but one for the ray."""
+
+    def __init__(
+        self, objective: Any, penalty: Penalty, state: State, step: Step
+    ) -> None:
+        self._objective, self._penalty = objective, penalty
+        self._state, self._step = state, step
+        self._ray = objective.ray(step.direction)
+        self._points: dict[float, Any] = {}
+        value = state.point.value + penalty.value(state.theta)
+        self.start = Trial(0.0, step.slope, value)
+
+    def trial(self, length: float) -> Trial:
+        """Evaluate the objective at a length."""
+        point = self._objective.along(self._state.point.linear, self._ray, length)
+        self._points[length] = point
+        theta = self._theta(length)
+        smooth = point.directional_derivative + float(
+            self._penalty.gradient(theta) @ self._step.direction
+        )
+        slope = self._penalty.slope_along(smooth, theta, self._step.direction)
+        return Trial(length, slope, point.value + self._penalty.value(theta))
+
+    def state(self, length: float) -> State:
+        """Return the state at the length of a trial; one product with X."""
+        objective, point, theta = (
+            self._objective,
+            self._points[length],
+            self._theta(length),
+        )
+        gradient = objective.gradient(point) + self._penalty.gradient(theta)
+        value = objective.value(point.linear) if objective.bandwidth else point.value
+        return self._state._replace(
+            theta=theta,
+            point=point,
+            gradient=gradient,
+            curve=(*self._state.curve, value + self._penalty.value(theta)),
+            epsilon=length * self._step.rate,
+        )
+
+    def _theta(self, length: float) -> np.ndarray:
+        if length == 1 and self._step.end is not None:
+            return self._step.end
+        return self._state.theta + length * self._step.direction

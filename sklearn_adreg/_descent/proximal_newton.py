@@ -1,0 +1,225 @@
+"""Proximal Newton steps on a working set of columns, for losses with an l1 penalty.
+
+A step minimises the quadratic that the gradient and the curvature of the rows give,
+plus the penalty itself [1]_, over a working set [2]_: the entries that are not zero,
+and those whose gradient is steep enough to move them. It leaves exact zeros. The rest
+of X is read for its gradient alone, once a step.
+
+The strengths of the model come down from those that hold most entries at zero,
+threefold a step, where there are many columns: the working sets of weak penalties are
+then grown from good ones.
+
+The model is damped by second moments of the rows [3]_: a step costs in proportion to
+the change of the linear predictors that it makes, whatever the units of the columns and
+however they depend on each other. The curvature of squared error is the same
+everywhere: its model is exact, and kept.
+
+References
+----------
+.. [1] J. D. Lee, Y. Sun, M. A. Saunders, "Proximal Newton-type methods for minimizing
+   composite functions", SIAM Journal on Optimization, 2014.
+.. [2] M. Massias, A. Gramfort, J. Salmon, "Celer: a fast solver for the lasso with
+   dual extrapolation", ICML, 2018.
+.. [3] J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory",
+   Numerical Analysis, 1978.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._descent.loop import Goal, State, Step
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
+
+# The smallest working set; larger ones are multiples of it, so that shapes recur, with
+# room for so many times the entries that are not zero. With room for twice as many,
+# lassos of 1,000 x 5,000 and 500 x 1,000 took 1.1 to 1.3 times as long.
+_SMALLEST_SET, _ROOM = 128, 1.5
+# How much weaker the penalty of the model may be than one that moves nothing more. Of
+# 0.03, 0.1 and 0.3 the last is the fastest where many entries move: 0.5 to 0.9 times.
+_WEAKENING = 0.3
+# Damping relative to the mean curvature at first, and by how much it changes. Lengths
+# of steps below the second number say that the model reaches too far.
+_FIRST_DAMPING, _DAMPING_FACTOR, _TOO_FAR = 1e-4, 10.0, 0.5
+# The mean curvature of a window in which few rows bend is not less than this part of
+# that of the window before.
+_LEAST_CURVATURE = 1e-3
+# Gradients beyond their strengths by less, in units of rounding, do not move an entry.
+_SLOPE_ROUNDING = 1e3
+
+
+class _Memory(NamedTuple):
+    """What is kept from step to step.
+
+    `hessian` is that of the loss by the columns, `curvature` the mean of the rows',
+    `moments` are the second moments of the columns and `damping` is the share of them
+    that is added, relative to the curvature; at `weakest` it costs what is tolerated.
+    """
+
+    columns: np.ndarray = np.zeros(0, dtype=np.intp)
+    hessian: np.ndarray = np.zeros((0, 0))
+    curvature: float = 0.0
+    moments: np.ndarray | None = None
+    damping: float = _FIRST_DAMPING
+    weakest: float = 0.0
+
+    @property
+    def model(self) -> np.ndarray:
+        """The damped Hessian."""
+        if self.moments is None:
+            return self.hessian
+        return self.hessian + self.damping * self.curvature * self.moments
+
+
+@dataclass(frozen=True)
+class ProximalNewton:
+    """Steps on working sets; `curvature` is that of the loss where it is constant.
+
+    `whole` is the mean loss of all rows, whichever of them an objective moves: their
+    second moments damp. `known` are columns, and the Hessian of squared error by them,
+    where these have been found before.
+    """
+
+    whole: MeanLoss
+    curvature: float | None = None
+    known: tuple[np.ndarray, np.ndarray] | None = None
+
+    def step(
+        self,
+        objective: Any,
+        penalty: Penalty,
+        goal: Goal,
+        state: State,
+        memory: _Memory | None,
+    ) -> tuple[Step, _Memory]:
+        """Minimise a model of the objective here, on the columns that matter."""
+        if memory is None:
+            known = () if self.known is None else (*self.known, self.curvature)
+            memory = _Memory(*known)
+        columns, complete = _working_set(penalty, goal, state, memory)
+        if self.curvature is not None:
+            memory = self._kept(self.curvature, columns, memory)
+        else:
+            moments = self._moments_of(columns, memory)
+            memory = _made(objective, goal, state, columns, memory, moments)
+        hessian = memory.model
+        found, exact = _minimum(penalty, state, columns, hessian)
+        complete &= exact
+        end = state.theta.copy()
+        end[columns] = found
+        direction = end - state.theta
+        move = direction[columns]
+        slope = penalty.slope_from(state.gradient, state.theta, direction)
+        change = np.sqrt(max(float(move @ hessian @ move), 0.0) / memory.curvature)
+        gap = max(-slope, 0.0) if complete else np.inf
+        fresh = complete and memory.damping == memory.weakest
+        return Step(direction, slope, change, gap, fresh, end), memory
+
+    def learn(self, memory: _Memory, length: float, change: Any) -> _Memory:  # noqa: ARG002
+        """Damp less after a whole step, and more after a short one."""
+        damping = memory.damping
+        if length >= 1:
+            damping /= _DAMPING_FACTOR
+        elif length < _TOO_FAR:
+            damping *= _DAMPING_FACTOR
+        return memory._replace(damping=damping)
+
+    def _kept(self, curvature: float, columns: np.ndarray, memory: _Memory) -> _Memory:
+        """Return the Hessian of squared error, made where these columns have none."""
+        if np.array_equal(columns, memory.columns):
+            return memory._replace(damping=0.0)
+        rows, _, weight, *_ = self.whole.data
+        hessian = curvature * rows.gram(weight, columns)
+        return _Memory(columns, hessian, curvature, damping=0.0)
+
+    def renew(self, memory: _Memory) -> _Memory:
+        """Damp as little as may be."""
+        return memory._replace(damping=0.0)
+
+    def _moments_of(self, columns: np.ndarray, memory: _Memory) -> np.ndarray:
+        """Second moments of the columns; of all, where they are few, made once."""
+        if len(columns) == self.whole.data.rows.shape[1]:
+            return self._all_moments
+        if memory.moments is not None and np.array_equal(columns, memory.columns):
+            return memory.moments
+        return self.whole.second_moments(columns)
+
+    @cached_property
+    def _all_moments(self) -> np.ndarray:
+        return self.whole.second_moments()
+
+
+def _working_set(
+    penalty: Penalty, goal: Goal, state: State, memory: _Memory
+) -> tuple[np.ndarray, bool]:
+    """Columns to step along, and whether they are all that matter here."""
+    slopes = np.abs(state.gradient)
+    noise = _SLOPE_ROUNDING * goal.eps * float((slopes + penalty.l1).max())
+    moving = (state.theta != 0) | (penalty.l1 == 0)
+    excess = np.where(moving, np.inf, slopes - penalty.l1)
+    n_moving, n_needed = np.count_nonzero(moving), np.count_nonzero(excess > noise)
+    if np.count_nonzero(excess[memory.columns] > noise) == n_needed:
+        return memory.columns, True
+    n_columns = len(state.theta)
+    n_sets = max(1, int(np.ceil(_ROOM * n_moving / _SMALLEST_SET)))
+    size = min(n_sets * _SMALLEST_SET, n_columns)
+    steepest = np.argpartition(-excess, size - 1)[:size]
+    return np.sort(steepest), bool(n_needed <= size)
+
+
+def _minimum(
+    penalty: Penalty, state: State, columns: np.ndarray, hessian: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Minimum of the model on some columns; False where its penalty is too strong.
+
+    It is stronger at most where the model gets lower with the right one as well.
+    """
+    start, part = state.theta[columns], penalty.columns(columns)
+    slopes = state.gradient[columns] - part.gradient(start)
+    cross = hessian @ start - slopes
+    stronger = _stronger(penalty, state)
+    if stronger > 1:
+        found = Penalty(stronger * part.l1, part.l2).minimum(hessian, cross, start)
+        move = found - start
+        smooth = float(move @ (slopes + hessian @ move / 2))
+        if smooth + part.value(found) < part.value(start):
+            return found, False
+    return part.minimum(hessian, cross, start), True
+
+
+def _stronger(penalty: Penalty, state: State) -> float:
+    """How many times as strong as it is the penalty of the model is to be."""
+    held = (state.theta == 0) & (penalty.l1 > 0)
+    if len(held) <= _SMALLEST_SET or not held.any():
+        return 1.0
+    ratios = np.abs(state.gradient[held]) / penalty.l1[held]
+    return max(1.0, _WEAKENING * float(ratios.max()))
+
+
+def _made(
+    objective: Any,
+    goal: Goal,
+    state: State,
+    columns: np.ndarray,
+    memory: _Memory,
+    moments: np.ndarray,
+) -> _Memory:
+    """Return the Hessian at this state, and how it is damped."""
+    seen, bent = objective.curved(state.point, _bandwidth(goal), goal.scale)
+    hessian = seen.hessian(bent, columns)
+    least = _LEAST_CURVATURE * memory.curvature
+    curvature = max(bent.mean_curvature, least) or 2 * goal.size / goal.scale**2
+    # A change as large as that to the minimum may be costs what is tolerated.
+    weakest = 2 * goal.enough(state.curve[-1]) / (goal.reach**2 * curvature)
+    damping = max(memory.damping, weakest)
+    return _Memory(columns, hessian, curvature, moments, damping, weakest)
+
+
+def _bandwidth(goal: Goal) -> float:
+    """Window through which the curvature of a smooth loss shows most digits."""
+    return float(np.cbrt(goal.eps) * goal.scale)

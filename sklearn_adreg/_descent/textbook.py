@@ -1,0 +1,252 @@
+"""The textbook update rule, for many descents side by side.
+
+theta <- prox(theta - epsilon * gradient), full batch, nothing else: the proximal step
+of the penalty, where it has corners, leaves exact zeros. A descent has a column of
+theta for each of its targets, and its own epsilon and penalty; a fit is a batch of one
+descent, a search over step lengths a batch of many, which share each visit of the rows.
+Descents that have stopped are held where they are.
+
+A step promises a decrease of epsilon * |gradient|^2, which bounds the mean squared
+change of the linear predictors while epsilon is stable. A descent has converged where
+the root of it is `tol` standard deviations of the target.
+
+Steps run on NumPy arrays and on traced ones alike: no branch depends on a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from sklearn_adreg._descent.constant import best_constant
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.moments import mean_square, positive_roots, weighted_mean
+from sklearn_adreg._rows.rows import Data
+from sklearn_adreg.backends.base import Backend, iterate_in_python
+
+# The mean of n losses is rounded by a few units more than one of them.
+_GROWTH_ROUNDING = 100.0
+# Part of a standard deviation over which the curvature of a loss is measured.
+_NEAR = 1e-3
+# Second moments of so many columns cost as much as the products of Lanczos' method.
+_DIRECT_EIGENVALUES = 64
+# The eigenvalue limits a step that is chosen to one digit.
+_EIGENVALUE_TOLERANCE = 1e-4
+
+
+class Problem(NamedTuple):
+    """What descents are given: arrays of the objective, and when and how each steps.
+
+    Columns of theta, k in all, go through the targets of each descent in turn.
+    `epsilon` and `scale`, the standard deviation of the target, are (k,). `moves` is
+    (p, 1): zero for unknowns that are at their optimum whatever the others are.
+    `penalty` is a pair of strengths, l1 and l2, and `n_iter` one number a descent.
+    """
+
+    arrays: Any
+    epsilon: Any
+    moves: Any
+    penalty: tuple[Any, Any]
+    tol: Any
+    scale: Any
+    n_iter: Any
+
+
+class State(NamedTuple):
+    """Where descents stand.
+
+    `values` are the objectives of the columns of `theta`, `value` is their sum, and
+    `following` is theta after the next step. `taken` counts the steps. For each
+    descent there are its `error`, in units of `tol`, and whether it is `active`.
+    """
+
+    theta: Any
+    following: Any
+    value: Any
+    values: Any
+    error: Any
+    taken: Any
+    active: Any
+
+
+# Takes a state at most so many steps on, and reports: the state, and all values.
+Run = Callable[[State, int, Callable[[np.ndarray], None]], tuple[State, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of all active descents; `function` is the objective's `separated`."""
+
+    function: Callable[[Any, Any], tuple[Any, Any]]
+    xp: Any
+    smooth: bool
+
+    def __call__(self, problem: Problem, state: State) -> State:
+        """Take the step that was found last, and find the next."""
+        n_descents = len(state.active)
+        n_targets = state.theta.shape[1] // n_descents
+        active = (state.active[:, None] & np.ones(n_targets, dtype=bool)).reshape(-1)
+        theta = self.xp.where(active, state.following, state.theta)
+        values, gradient = self.function(problem.arrays, theta)
+        penalty = Penalty(*problem.penalty)
+        values = values + penalty.values(theta)
+        change = problem.moves * problem.epsilon * (gradient + penalty.gradient(theta))
+        following = theta - change
+        if not self.smooth:
+            following = penalty.prox(self.xp, following, problem.epsilon)
+            change = theta - following
+        decrease = (change**2).sum(axis=0) / problem.epsilon
+        errors = (decrease**0.5 / problem.scale).reshape(n_descents, n_targets)
+        error, taken = errors.max(axis=1), state.taken + 1
+        finite = abs(values.reshape(n_descents, n_targets).sum(axis=1)) < np.inf
+        far = (problem.tol == 0) | (error > problem.tol)
+        goes_on = state.active & finite & far & (taken < problem.n_iter)
+        return State(theta, following, values.sum(), values, error, taken, goes_on)
+
+
+def any_active(_problem: Problem, state: State) -> Any:
+    """Whether a descent is to step on."""
+    return state.active.any()
+
+
+def textbook(
+    objective: Any,
+    backend: Backend,
+    penalty: Penalty,
+    theta: np.ndarray,
+    *,
+    epsilon: np.ndarray,
+    scale: np.ndarray,
+    tol: float,
+    n_iter: np.ndarray,
+    fixed_intercept: bool = False,
+) -> tuple[Run, State]:
+    """Set descents up on the columns of an objective, a `MeanLoss` or a `Quadratic`.
+
+    They start at the columns of theta, (p, k). The strengths of the penalty are (p, 1)
+    or (p, k), `epsilon` and `scale` (k,), and `n_iter` (n_descents,). With
+    `fixed_intercept` the last unknown takes no steps. Returns what takes steps,
+    compiled where the rows are, and the state at the start.
+    """
+    function, arrays = objective.separated
+    rows = objective.data.rows if isinstance(objective, MeanLoss) else None
+    compiled = rows is not None and not rows.eager
+    dtype = np.dtype(rows.dtype if rows is not None and compiled else np.float64)
+    moves = np.ones((len(penalty.l2), 1), dtype=dtype)
+    if fixed_intercept:
+        moves[-1] = 0.0
+    problem = Problem(
+        arrays,
+        epsilon.astype(dtype),
+        moves,
+        (penalty.l1.astype(dtype), penalty.l2.astype(dtype)),
+        dtype.type(tol),
+        scale.astype(dtype),
+        n_iter.astype(dtype),
+    )
+    step = Step(function, backend.array_namespace if compiled else np, penalty.smooth)
+    iterate = backend.iterate if compiled else iterate_in_python
+    run = partial(iterate, step, any_active, problem)
+    # The first step leads from nowhere to theta, and is not counted.
+    theta, active = theta.astype(dtype), np.ones(len(n_iter), dtype=bool)
+    nothing, taken = np.zeros(theta.shape[1], dtype=dtype), dtype.type(-1)
+    nowhere = State(
+        theta, theta, nothing[0], nothing, nothing[: len(n_iter)], taken, active
+    )
+    return run, run(nowhere, 1, unreported)[0]
+
+
+def unreported(_values: np.ndarray) -> None:
+    """Report of steps to nobody."""
+
+
+def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
+    """Coefficients of zero and, where there is an intercept, the best constants.
+
+    The target of the objective, and theta, have a column for each target.
+    """
+    rows = objective.data.rows
+    target = rows.numpy(objective.data.target)
+    theta = np.zeros((rows.shape[1], target.shape[1]))
+    first = len(theta) - rows.intercept
+    for number, column in enumerate(target.T):
+        alone = objective.of_constants(column)
+        theta[first:, number] = best_constant(alone, linked=linked)
+    return theta
+
+
+def target_scale(data: Data, *, linked: bool) -> np.ndarray:
+    """Return the standard deviation of each target; 1 where a link lies between."""
+    target = data.rows.numpy(data.target)
+    if linked:
+        return np.ones(target.shape[1])
+    weight = data.rows.numpy(data.weight)
+    mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
+    return positive_roots(mean_square(target - mean, weight))
+
+
+def uphill(first: Any, last: Any, size: Any, dtype: np.dtype) -> Any:
+    """Whether objectives have grown by more than rounding, or are not finite.
+
+    `size` is that of what the objective is a sum or a difference of.
+    """
+    noise = _GROWTH_ROUNDING * float(np.finfo(dtype).eps) * abs(size)
+    return ~(np.asarray(last) <= first + noise)
+
+
+def stable_epsilon(curvature: float) -> float:
+    """Return the largest stable step for the largest curvature of an objective."""
+    return 2.0 / curvature if curvature > 0 else np.inf
+
+
+def largest_eigenvalue(data: Data, *, intercept: bool) -> float:
+    """Of the second moments of the columns, with or without that of an intercept."""
+    rows, n_columns = data.rows, data.rows.shape[1]
+    if rows.intercept and not intercept:
+        n_columns -= 1
+    if n_columns <= _DIRECT_EIGENVALUES:
+        gram = rows.gram(data.weight)[:n_columns, :n_columns]
+        return float(np.linalg.eigvalsh(gram)[-1])
+    nothing = np.zeros(rows.shape[1] - n_columns)
+
+    def apply(vector: np.ndarray) -> np.ndarray:
+        theta = np.concatenate([vector.ravel(), nothing])
+        product = rows.visit(theta, _weighted, data.weight)[1]
+        return np.asarray(product, dtype=np.float64)[:n_columns]
+
+    operator = LinearOperator((n_columns, n_columns), apply, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n_columns)
+    found = eigsh(
+        operator, 1, v0=start, tol=_EIGENVALUE_TOLERANCE, return_eigenvectors=False
+    )
+    return float(found[0])
+
+
+def stable_epsilon_of_loss(
+    objective: MeanLoss, theta: np.ndarray, scale: np.ndarray, ridge: float
+) -> float:
+    """Estimate the largest stable step, from the curvature where descents start.
+
+    Of `theta`, (p, n_targets), the intercepts alone are looked at.
+    """
+    rows, near, curvature = objective.data.rows, _NEAR * float(scale.max()), 0.0
+    for number, target in enumerate(rows.numpy(objective.data.target).T):
+        alone = objective.of_constants(target).through(near)
+        level = theta[len(theta) - rows.intercept :, number]
+        point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
+        counts = weight > 0
+        found = point.curvature[counts] / weight[counts]
+        curvature = max(curvature, float(found.max()))
+    largest = largest_eigenvalue(objective.data, intercept=True)
+    return stable_epsilon(curvature * largest + ridge)
+
+
+def _weighted(_xp: Any, linear: Any, weight: Any) -> Any:
+    """Visitor of rows with their linear predictors: these, weighted."""
+    return (weight * linear,), ()

@@ -1,0 +1,63 @@
+"""A loss after its inverse link: a function of the linear predictor, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._loss.key import loss_key
+from sklearn_adreg.losses import Loss
+
+
+def predicted(loss: Loss, linear: Any) -> Any:
+    """Predictions for values of the linear predictor."""
+    inverse_link = getattr(loss, "inverse_link", None)
+    return linear if inverse_link is None else inverse_link(linear)
+
+
+def predictions(loss: Loss, linear: np.ndarray) -> np.ndarray:
+    """Predictions for a linear predictor, of its dtype."""
+    return np.asarray(predicted(loss, linear)).astype(linear.dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class LinearLoss:
+    """The loss of rows as a function of their linear predictors.
+
+    Equal where the losses compute the same: what a backend compiles for one serves all
+    that are equal. `row_names` are the names of the further arguments of the loss,
+    which a call takes by position after the linear predictor. Without `whole` a call
+    may leave out the terms that the targets alone decide.
+    """
+
+    loss: Loss = field(compare=False)
+    key: Any
+    whole: bool = True
+    row_names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, loss: Loss, row_names: tuple[str, ...] = ()) -> LinearLoss:
+        """Return the whole loss."""
+        return cls(loss, loss_key(loss), True, row_names)
+
+    @classmethod
+    def cheapest(cls, loss: Loss, row_names: tuple[str, ...] = ()) -> LinearLoss:
+        """Leave out what can be; where nothing can, it equals the whole loss."""
+        whole = getattr(loss, "of_target", None) is None
+        return cls(loss, loss_key(loss), whole, row_names)
+
+    def __call__(self, y_true: Any, linear: Any, *row_data: Any) -> Any:
+        """Loss of each row."""
+        named = dict(zip(self.row_names, row_data, strict=True))
+        of_linear = getattr(self.loss, "of_linear", None)
+        if of_linear is None:
+            return self.loss(y_true, predicted(self.loss, linear), **named)
+        found = of_linear(y_true, linear, **named)
+        of_target = getattr(self.loss, "of_target", None)
+        return found + of_target(y_true) if self.whole and of_target else found
+
+    def constant(self, y_true: Any) -> Any:
+        """Return the terms of each loss that a call leaves out."""
+        return 0.0 if self.whole else self.loss.of_target(y_true)  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Functions of the coefficients: mean losses, quadratic forms, and penalties."""

@@ -1,0 +1,374 @@
+"""The mean loss as a function of the coefficients: the only loop over the rows.
+
+With weights s_i that sum to one and linear predictors z_i = x_i . theta + offset_i,
+
+    F(theta) = sum_i s_i loss(y_i, z_i, row data of i).
+
+The linear predictor is ours and the loss is the backend's: by the chain rule the
+gradient is X^T (s * g), where automatic differentiation is asked for g, the derivative
+of the loss by the linear predictor, alone. Along a ray z + t dz the mean loss is a
+function of one number: its value and its derivative cost no product with X.
+
+A row of weight zero does not count, whatever its target, its loss or its row of X.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.slopes import slopes
+from sklearn_adreg._rows.host import HostRows
+from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._tracing import is_traced
+from sklearn_adreg.backends.base import Backend
+
+# Rows, and rows a column, whose curvature stands for that of all: second moments of p
+# columns are then right to about sqrt(1 / 40) in each direction.
+_ENOUGH_ROWS, _ENOUGH_PER_COLUMN = 1 << 13, 40
+# Where fewer rows a column than these make up the curvature, all rows are asked.
+_EFFECTIVE_PER_COLUMN = 10
+# Where fewer rows a column bend, as those of Huber's loss with a tiny delta do, a wider
+# window tells what curvature a step meets: its metric leads there in 20 steps, and that
+# of a narrow one in none of 200.
+_FEWEST_PER_COLUMN, _WIDENING = 0.5, 10.0
+
+
+class Point(NamedTuple):
+    """The mean loss at values of the linear predictor.
+
+    `linear`, `slope` and `curvature` are row vectors, the last two weighted. The
+    `curvature` of each row, in absolute value, and its mean are known within a window
+    and None otherwise; the value is then that of the loss in the window.
+    `directional_derivative` is that along the ray that led here.
+    """
+
+    linear: Any
+    value: float
+    slope: Any
+    curvature: Any
+    directional_derivative: float
+    mean_curvature: float | None
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean loss of data, seen through a window where `bandwidth` is above zero."""
+
+    data: Data
+    loss: LinearLoss
+    backend: Backend
+    bandwidth: float = 0.0
+
+    def through(self, bandwidth: float) -> MeanLoss:
+        """Return the same seen through a window, or without one."""
+        return replace(self, bandwidth=bandwidth)
+
+    def of_constants(self, target: np.ndarray) -> MeanLoss:
+        """Return the mean loss of a target (n,) as a function of the intercept alone.
+
+        Its rows have no columns, and are in host memory: few shapes are compiled.
+        """
+        rows, _, weight, offset, row_data = self.data
+        alone = HostRows(
+            np.empty((len(target), 0), rows.dtype), None, np.zeros(0), rows.intercept
+        )
+        offset = None if offset is None else rows.numpy(offset)
+        known = tuple(rows.numpy(each) for each in row_data)
+        data = Data(alone, alone.vector(target), rows.numpy(weight), offset, known)
+        return replace(self, data=data)
+
+    def linear_predictor(self, theta: np.ndarray) -> Any:
+        """Linear predictors at theta; one product with X."""
+        rows, _, _, offset, _ = self.data
+        linear = rows.matvec(theta)
+        return linear if offset is None else rows.apply(_added, linear, offset)[0][0]
+
+    def ray(self, direction: np.ndarray) -> Any:
+        """Change of the linear predictors along a direction; one product with X."""
+        return self.data.rows.matvec(direction)
+
+    def value(self, linear: Any) -> float:
+        """Mean loss, without a window."""
+        return float(self._visited(linear)[1][0]) + self.constant
+
+    def losses(self, linear: Any) -> Any:
+        """Weighted losses of the rows, less the terms that depend on y alone."""
+        return self._visited(linear)[0][0]
+
+    def point(self, linear: Any) -> Point:
+        """Differentiate at values of the linear predictor; no product with X."""
+        return self.along(linear)
+
+    def along(self, linear: Any, ray: Any = None, length: float = 0.0) -> Point:
+        """Differentiate at a distance along a ray; no product with X."""
+        moves, scalars = () if ray is None else (ray,), {}
+        if ray is not None:
+            scalars["length"] = length
+        if self.bandwidth > 0:
+            scalars["bandwidth"] = self.bandwidth
+        (slope, *further), (value, derivative, mean_curvature) = self.data.rows.apply(
+            self._slopes(len(moves)), linear, *moves, *self._labels, **scalars
+        )
+        if moves:
+            linear, *further = further
+        return Point(
+            linear,
+            float(np.asarray(value).sum()) + self.constant,
+            slope,
+            further[0] if further else None,
+            float(derivative),
+            float(mean_curvature) if further else None,
+        )
+
+    def gradient(self, point: Point) -> np.ndarray:
+        """Gradient by theta; one product with X."""
+        return self.data.rows.rmatvec(point.slope)
+
+    def value_and_gradient(self, theta: Any) -> tuple[Any, Any]:
+        """Value and gradient from one visit of the rows.
+
+        On a device it may be asked for inside a program; both are arrays there.
+        """
+        function, arrays = self.separated
+        values, gradient = function(arrays, theta)
+        # What has left the device must be a plain number before it is computed with.
+        value = values.sum() if is_traced(values) else float(np.asarray(values).sum())
+        return value + self.constant, gradient
+
+    @cached_property
+    def separated(self) -> tuple[Any, Any]:
+        """A pure function of arrays and theta, and the arrays that make it this one.
+
+        It returns the value of each column of theta, without what the loss leaves out,
+        and the gradient; where rows are compiled it is hashable.
+        """
+        rows, offset = self.data.rows, self.data.offset
+        moves = () if offset is None else (offset,)
+        empty, X = rows.emptied()
+        function = ValuesAndGradient(empty, self._slopes(len(moves)))
+        return function, (X, (*moves, *self._labels))
+
+    def curved(
+        self, point: Point, bandwidth: float, widest: float = 0.0
+    ) -> tuple[MeanLoss, Point]:
+        """Return rows enough to tell the curvature near a point, and how they bend.
+
+        Within a window all rows tell theirs. Otherwise some are seen through a window
+        of the bandwidth: all, where too few of them make up the curvature, and through
+        a wider window, up to the widest, where that shows more rows than columns bend.
+        """
+        if point.curvature is not None:
+            return self, point
+        n_rows, n_columns = self.data.rows.shape
+        if n_rows > self._enough:
+            some, index = self._some
+            _, (linear,) = self.data.rows.take(index, point.linear)
+            found = some.through(bandwidth).along(linear)
+            if some._n_bent(found) > _EFFECTIVE_PER_COLUMN * n_columns:
+                return some, found
+        narrow = found = self.through(bandwidth).along(point.linear)
+        while self._n_bent(found) < _FEWEST_PER_COLUMN * n_columns:
+            if not bandwidth < widest:  # the curvature is that of few rows indeed
+                return self, narrow
+            bandwidth = min(_WIDENING * bandwidth, widest)
+            found = self.through(bandwidth).along(point.linear)
+        return self, found
+
+    def _n_bent(self, point: Point) -> float:
+        """How many rows make up the curvature."""
+        h = self.data.rows.numpy(point.curvature)
+        return effective_number(h if h.ndim == 1 else np.trace(h, axis1=1, axis2=2))
+
+    def hessian(
+        self,
+        point: Point,
+        columns: np.ndarray | None = None,
+        factor: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Second moments of the rows, weighted by the curvature of a point.
+
+        With k predictors a row, theta (p, k) is read row by row: (p k, p k).
+        """
+        rows = self.data.rows
+        entries, _ = rows.apply(_entries, point.curvature)
+        every = range(math.isqrt(len(entries)))
+        # Symmetric: those above the diagonal are the transposes of those below.
+        lower = {
+            (a, b): rows.gram(entries[a * len(every) + b], columns, factor)
+            for a in every
+            for b in range(a + 1)
+        }
+        blocks = [[lower[max(a, b), min(a, b)] for b in every] for a in every]
+        size = len(lower[0, 0]) * len(every)
+        return np.asarray(np.transpose(blocks, (2, 0, 3, 1)).reshape(size, size))
+
+    def second_moments(self, columns: np.ndarray | None = None) -> np.ndarray:
+        """Second moments of some columns, of rows enough to stand for all.
+
+        Their quadratic form is the mean square change of the linear predictors.
+        """
+        several = self.data.rows.shape[0] > self._enough
+        data = self._some[0].data if several else self.data
+        return np.asarray(data.rows.gram(data.weight, columns))
+
+    @cached_property
+    def constant(self) -> Any:
+        """Mean of the terms that depend on y alone, which the loss leaves out."""
+        if self.loss.whole:
+            return 0.0
+        (mean,) = self._visited()[1]
+        return mean if is_traced(mean) else float(mean)
+
+    def _visited(self, *linear: Any) -> tuple[Any, Any]:
+        """Visit the losses there, or the terms that they leave out, and their sum."""
+        target, weight, *row_data = self._labels
+        predicted = (*linear, *row_data) if linear else ()
+        visitor = _Losses(self.loss, self._masked)
+        return self.data.rows.apply(visitor, weight, target, *predicted)
+
+    def _slopes(self, n_moves: int) -> _Slopes:
+        return _Slopes(self.loss, self.backend, self._masked, n_moves)
+
+    @cached_property
+    def _masked(self) -> bool:
+        """Whether rows may have no weight, and so losses that are not finite."""
+        rows, weight = self.data.rows, self.data.weight
+        return is_traced(weight) or len(rows.nonzero(weight)) < rows.shape[0]
+
+    @property
+    def _labels(self) -> tuple[Any, ...]:
+        return (self.data.target, self.data.weight, *self.data.row_data)
+
+    @property
+    def _enough(self) -> int:
+        return max(_ENOUGH_ROWS, _ENOUGH_PER_COLUMN * self.data.rows.shape[1])
+
+    @cached_property
+    def _some(self) -> tuple[MeanLoss, np.ndarray]:
+        """Rows that stand for all, with weights that sum to one, and their numbers."""
+        index = spread_out(self.data.rows.nonzero(self.data.weight), self._enough)
+        return replace(self, data=self.data.part(index)), index
+
+
+@dataclass(frozen=True)
+class ValuesAndGradient:
+    """Mean losses of the columns of theta, and their gradient, as a pure function."""
+
+    empty: Any
+    visitor: _Slopes
+
+    def __call__(self, arrays: Any, theta: Any) -> tuple[Any, Any]:
+        """Visit the rows once; `arrays` are their X and row vectors."""
+        X, vectors = arrays
+        rows = self.empty.filled(X)
+        (values, *_), gradient = rows.visit(theta, self.visitor, *vectors)
+        return values, gradient
+
+
+def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
+    """Return about so many rows of those given, evenly spread."""
+    return index[:: max(1, len(index) // enough)]
+
+
+def effective_number(parts: np.ndarray) -> float:
+    """Return how many of the parts make up their sum."""
+    squares = float(np.sum(np.square(parts, dtype=np.float64)))
+    return float(parts.sum(dtype=np.float64)) ** 2 / squares if squares > 0 else 0.0
+
+
+def _added(_xp: Any, linear: Any, offset: Any) -> Any:
+    return (linear + _across(offset, linear),), ()
+
+
+def _across(vector: Any, other: Any) -> Any:
+    """One number a row, to be multiplied with all that belongs to the row."""
+    extra = other.ndim - vector.ndim
+    return vector.reshape(vector.shape + (1,) * extra) if extra > 0 else vector
+
+
+def _entries(_xp: Any, curvature: Any) -> Any:
+    """Visitor: curvatures (n,), or those of each pair of k predictors, row by row."""
+    if curvature.ndim == 1:
+        return (curvature,), ()
+    every = range(curvature.shape[1])
+    return tuple(curvature[:, a, b] for a in every for b in every), ()
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """Visitor: weighted losses, or terms that they leave out, and the sum."""
+
+    loss: LinearLoss
+    masked: bool
+
+    def __call__(self, xp: Any, weight: Any, y_true: Any, *predicted: Any) -> Any:
+        loss = self.loss if predicted else self.loss.constant
+        losses = weighted(xp, loss(y_true, *predicted), weight, self.masked)
+        return (losses,), (_summed(xp, losses).sum(),)
+
+
+@dataclass(frozen=True)
+class _Slopes:
+    """Visitor: weighted slopes and values, and curvatures in a window.
+
+    With `n_moves` the linear predictors are moved first: along a ray, by a length, or
+    by an offset.
+    """
+
+    loss: LinearLoss
+    backend: Backend
+    masked: bool
+    n_moves: int
+
+    def __call__(
+        self,
+        xp: Any,
+        linear: Any,
+        *labels: Any,
+        length: Any = None,
+        bandwidth: Any = None,
+    ) -> Any:
+        y_true, weight, *row_data = labels[self.n_moves :]
+        for move in labels[: self.n_moves]:
+            step = _across(move, linear)
+            linear = linear + (step if length is None else length * step)
+        differentiate = self.backend.value_and_derivative(self.loss)
+        found = slopes(
+            xp, differentiate, y_true, linear, *row_data, bandwidth=bandwidth
+        )
+        value, slope, *curvature = (
+            weighted(xp, each, weight, self.masked) for each in found
+        )
+        derivative = 0.0 if length is None else xp.vdot(slope, labels[0])
+        sums = _summed(xp, value), derivative
+        vectors = (slope, linear) if self.n_moves else (slope,)
+        if not curvature:
+            return vectors, (*sums, 0.0)
+        bent = _absolute(xp, curvature[0])
+        mean = bent if bent.ndim == 1 else xp.trace(bent, 0, 1, 2)
+        return (*vectors, bent), (*sums, mean.sum())
+
+
+def weighted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:
+    """Return it times the weight of its row: zero where that is, whatever it was."""
+    weight = _across(weight, found)
+    return weight * (xp.where(weight > 0, found, 0.0) if masked else found)
+
+
+def _summed(xp: Any, weighted: Any) -> Any:
+    """Sum over rows, of each column; in float64 where floats are NumPy's."""
+    return weighted.sum(axis=0, **({"dtype": np.float64} if xp is np else {}))
+
+
+def _absolute(xp: Any, curvature: Any) -> Any:
+    """Of a loss that is not convex, how much it bends either way."""
+    if curvature.ndim == 1:
+        return abs(curvature)
+    values, vectors = xp.linalg.eigh(curvature)
+    return (vectors * abs(values)[:, None, :]) @ xp.swapaxes(vectors, 1, 2)

@@ -1,0 +1,236 @@
+"""Means and second moments of rows: all that squared error asks of the data.
+
+They are measured in one reading of X, about a rough shift, and then told about the
+mean. Moments of parts of the rows are pooled by the parallel-axis theorem [1]_,
+
+    gram = sum_c p_c (gram_c + (m_c - m) (m_c - m)^T),     p_c = weight_c / weight,
+
+where everything that is added is positive semidefinite: nothing cancels, as it would in
+total less part.
+
+References
+----------
+.. [1] T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise
+   algorithm for computing sample variances", COMPSTAT, 1982.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._rows.host import HostRows
+
+# Rows that tell roughly where the columns are.
+_FIRST_ROWS = 256
+# A mean of so many standard deviations costs two digits of the second moments at the
+# most, and refinement brings them back: no copy of X is made to subtract it.
+_BENIGN_OFFSET = 10.0
+# A smallest eigenvalue of the scaled moments, relative to the largest, that costs no
+# more than four digits of what is solved for.
+_TRUSTED_EIGENVALUE = 1e-4
+
+
+class Moments(NamedTuple):
+    """Weighted means of products of rows x and targets y, about their means.
+
+    `gram` is the mean of x x^T, (d, d), `cross` that of x y^T, (d, n_targets), and
+    `square` that of y^2, (n_targets,). `weight` is the sum of the weights that they are
+    means by. Without an intercept everything is about zero.
+    """
+
+    weight: Any
+    mean: Any
+    target_mean: Any
+    gram: Any
+    cross: Any
+    square: Any
+
+    def about(self, mean: np.ndarray, target_mean: np.ndarray) -> Moments:
+        """Moments about another point, whose distances from the mean are added."""
+        off, target_off = self.mean - mean, self.target_mean - target_mean
+        return Moments(
+            self.weight,
+            mean,
+            target_mean,
+            self.gram + np.multiply.outer(off, off),
+            self.cross + np.multiply.outer(off, target_off),
+            self.square + target_off**2,
+        )
+
+    def bordered(self, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+        """`gram` and `cross` by theta: with the ones of an intercept, if there is one.
+
+        The moments are about the means, where the ones are orthogonal to all columns.
+        """
+        gram, cross = (np.asarray(each, np.float64) for each in (self.gram, self.cross))
+        if not intercept:
+            return gram, cross
+        size = len(gram) + 1
+        bordered, below = np.zeros((size, size)), np.zeros((size, cross.shape[1]))
+        bordered[:-1, :-1], bordered[-1, -1], below[:-1] = gram, 1.0, cross
+        return bordered, below
+
+    @property
+    def scale(self) -> np.ndarray:
+        """Standard deviations of the columns; one for those that are constant."""
+        return positive_roots(np.diag(self.gram))
+
+    @property
+    def smallest_eigenvalue(self) -> float:
+        """Of the second moments of the scaled columns, relative to the largest."""
+        if not np.isfinite(self.gram).all():
+            return 0.0
+        values = np.linalg.eigvalsh(self.gram / np.outer(self.scale, self.scale))
+        return float(values[0] / values[-1]) if values[-1] > 0 else 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether they hold their digits when they are solved for."""
+        return self.smallest_eigenvalue > _TRUSTED_EIGENVALUE
+
+
+def measured(
+    X: np.ndarray, target: np.ndarray, weight: np.ndarray | None, *, intercept: bool
+) -> tuple[HostRows, Moments]:
+    """Rows and moments from one reading of X (two where its rows drift far).
+
+    `weight` sums to one; None is the same for all. The target is (n, n_targets).
+    """
+    shift = _first_shift(X, weight) if intercept else None
+    rows = HostRows(X, shift, np.zeros(X.shape[1]), intercept)
+    moments = about_shift(rows, target, weight)
+    if not intercept:
+        nothing = np.zeros_like(moments.mean), np.zeros_like(moments.target_mean)
+        return rows, moments.about(*nothing)
+    offset, variances = moments.mean, moments.gram.diagonal()
+    far = np.abs(offset) > _BENIGN_OFFSET * np.sqrt(np.maximum(variances, 0.0))
+    if far.any():
+        # Measured from one of its own values, a constant column is exactly zero.
+        constant = variances <= 1e3 * np.finfo(X.dtype).eps * offset**2
+        shift = np.where(constant, pivot_row(X, weight), rows.mean + offset)
+        rows = HostRows(X, shift.astype(X.dtype), rows.offset, intercept)
+        moments = about_shift(rows, target, weight)
+    rows = HostRows(X, rows.shift, moments.mean, intercept)
+    return rows, moments._replace(mean=rows.mean.astype(np.float64))
+
+
+def centred(X: np.ndarray, weight: np.ndarray | None, *, intercept: bool) -> HostRows:
+    """Rows whose columns are centred one by one, without second moments.
+
+    Where some rows, evenly spread, are not far from zero, blocks are views of X.
+    """
+    nothing = np.zeros(X.shape[1])
+    if not intercept:
+        return HostRows(X, None, nothing, intercept)
+    shares = np.full(len(X), 1.0 / len(X), X.dtype) if weight is None else weight
+    some = slice(None, None, -(-len(X) // _FIRST_ROWS))
+    if _first_shift(X[some], None if weight is None else weight[some]) is None:
+        mean = HostRows(X, None, nothing, intercept=False).rmatvec(shares)
+        return HostRows(X, None, mean, intercept)
+    pivot = pivot_row(X, weight)
+    drift = HostRows(X, pivot, nothing, intercept=False).rmatvec(shares)
+    shift = (pivot + drift).astype(X.dtype)
+    return HostRows(X, shift, (pivot - shift.astype(np.float64)) + drift, intercept)
+
+
+def pooled(parts: Moments, counts: np.ndarray) -> Moments:
+    """Moments of all rows of stacked parts, each repeated as `counts` says."""
+    weight = counts * parts.weight
+    total = weight.sum()
+    used = np.flatnonzero(weight)
+    shares = weight[used] / total
+    mean = shares @ parts.mean[used]
+    target_mean = shares @ parts.target_mean[used]
+    roots = np.sqrt(shares)[:, None]
+    off = roots * (parts.mean[used] - mean)
+    target_off = roots * (parts.target_mean[used] - target_mean)
+    return Moments(
+        total,
+        mean,
+        target_mean,
+        np.tensordot(shares, parts.gram[used], 1) + off.T @ off,
+        np.tensordot(shares, parts.cross[used], 1) + off.T @ target_off,
+        shares @ parts.square[used] + (target_off**2).sum(axis=0),
+    )
+
+
+def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean over the rows, in float64."""
+    if weight is None:
+        return values.mean(axis=0, dtype=np.float64)
+    return np.asarray(weight @ values / weight.sum(), dtype=np.float64)
+
+
+def mean_square(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean square over the rows; what has no weight may be of any size."""
+    if weight is None:
+        return weighted_mean(values**2, None)
+    roots = np.sqrt(weight).reshape(-1, *[1] * (values.ndim - 1))
+    return ((roots * values) ** 2).sum(axis=0, dtype=np.float64) / weight.sum()
+
+
+def positive_roots(variances: np.ndarray) -> np.ndarray:
+    """Square roots to divide by; one in place of zero."""
+    return np.sqrt(np.where(variances > 0, variances, 1.0))
+
+
+def pivot_row(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Return the first row that counts."""
+    return X[0 if weight is None else int(np.argmax(weight > 0))]
+
+
+def about_shift(
+    rows: HostRows,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    columns: np.ndarray | None = None,
+) -> Moments:
+    """Moments of (some columns of) X less the shift about its mean, in one reading."""
+    n_rows, n_features = rows.source.shape
+    if columns is not None:
+        n_features = len(columns)
+    gram = np.zeros((n_features, n_features))
+    cross = np.zeros((n_features, target.shape[1]))
+    mean, target_mean = np.zeros(n_features), weighted_mean(target, weight)
+    for part, whole in rows.blocks(columns):
+        block, roots = whole, np.ones(len(whole), dtype=whole.dtype)
+        y = (target[part] - target_mean).astype(whole.dtype)
+        if weight is not None:
+            roots = np.sqrt(weight[part])
+            block, y = block * roots[:, None], y * roots[:, None]
+        gram += block.T @ block
+        cross += block.T @ y
+        mean += roots @ block
+    unit = 1.0 if weight is not None else 1.0 / n_rows
+    mean *= unit
+    return Moments(
+        1.0,
+        mean,
+        target_mean,
+        gram * unit - np.outer(mean, mean),
+        cross * unit,
+        mean_square(target - target_mean, weight),
+    )
+
+
+def _first_shift(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
+    """Mean of the first rows, or None where no column is far from zero.
+
+    Measured from one of the rows, so that constant columns become exact zeros.
+    """
+    pivot = pivot_row(X, weight)
+    part = None if weight is None else weight[:_FIRST_ROWS]
+    if part is not None and not part.any():
+        return pivot
+    drift = X[:_FIRST_ROWS] - pivot
+    mean = weighted_mean(drift, part)
+    spread = np.sqrt(np.maximum(weighted_mean(drift**2, part) - mean**2, 0.0))
+    shift = pivot + mean
+    far = np.abs(shift) > _BENIGN_OFFSET * spread
+    if len(X) > _FIRST_ROWS:
+        # What is constant so far need not be: many an indicator is. If it is, that
+        # shows in its moments.
+        far &= spread > 0
+    return shift.astype(X.dtype) if far.any() else None

@@ -1,0 +1,96 @@
+"""Coordinates in the span of the rows, where there are fewer rows than columns.
+
+With rows X weighted by roots D of s, and D X X^T D = U diag(v) U^T, the columns of
+B = X^T D U v^(-1/2) are an orthonormal basis of the span: coefficients are B u, with
+the norm of u, and rows become X B = D^-1 U v^(1/2), which is square. B is as large as
+X: it is applied through X, and formed only where the inner products of the rows cannot
+be trusted, to whiten a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._rows.rows import Rows
+
+# Of designs whose rows may repeat, LAPACK leaves more of singular values of zero.
+_REPEATED_ROWS = 8.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """The basis B = X^T `mixing`, and the rows in it, X B = `image`."""
+
+    rows: Any
+    mixing: np.ndarray
+    image: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the columns of X as it came."""
+        return self.rows.mean
+
+    def inner(self, coef: np.ndarray) -> np.ndarray:
+        """Coordinates B^T coef of coefficients, or of their gradient."""
+        nothing = np.zeros((int(self.rows.intercept), *coef.shape[1:]))
+        image = self.rows.matvec(np.concatenate([coef, nothing]))
+        return self.mixing.T @ self.rows.numpy(image)
+
+    def outer(self, unknowns: np.ndarray) -> np.ndarray:
+        """Coefficients B u."""
+        pulled = self.rows.rmatvec(self.rows.vector(self.mixing @ unknowns))
+        return pulled[:-1] if self.rows.intercept else pulled
+
+    def inner_theta(self, theta: np.ndarray) -> np.ndarray:
+        """Return coordinates of theta, with the intercept where there is one."""
+        if not self.rows.intercept:
+            return self.inner(theta)
+        return np.concatenate([self.inner(theta[:-1]), theta[-1:]])
+
+    def outer_theta(self, unknowns: np.ndarray) -> np.ndarray:
+        """Theta of coordinates and intercept."""
+        if not self.rows.intercept:
+            return self.outer(unknowns)
+        return np.concatenate([self.outer(unknowns[:-1]), unknowns[-1:]])
+
+
+def span_of(rows: Rows, weight: Any) -> Span:
+    """Find the span of the rows from their inner products; twice where those fail."""
+    shares = np.asarray(rows.numpy(weight), dtype=np.float64)
+    roots, eps = np.sqrt(shares), float(np.finfo(rows.dtype).eps)
+    gram = rows.row_gram(weight)
+    if rows.intercept:
+        # Centred rows sum to zero: the one direction that is known to be null belongs
+        # to the intercept. Filled in above all others, it is the last one.
+        gram = gram + 2 * np.trace(gram) * np.outer(roots, roots)
+    values, vectors = np.linalg.eigh(gram)
+    if rows.intercept:
+        values, vectors = values[:-1], vectors[:, :-1]
+    if len(values) and not values[0] > eps ** (2 / 3) * values[-1]:
+        return _span_twice(rows, roots, values, vectors)
+    image = vectors * np.sqrt(values)
+    image[roots > 0] /= roots[roots > 0, None]
+    return Span(rows, roots[:, None] * vectors / np.sqrt(values), image)
+
+
+def _span_twice(
+    rows: Rows, roots: np.ndarray, values: np.ndarray, vectors: np.ndarray
+) -> Span:
+    """Orthonormalise a basis that inner products have nearly found."""
+    eps = float(np.finfo(rows.dtype).eps)
+    mixing = roots[:, None] * vectors / np.sqrt(np.maximum(values, eps * values[-1]))
+    if rows.intercept:
+        mixing -= roots[:, None] ** 2 * mixing.sum(axis=0)
+    basis = Span(rows, mixing, mixing).outer(np.eye(mixing.shape[1]))
+    sizes, rotation = np.linalg.eigh(basis.T @ basis)
+    kept = sizes > _REPEATED_ROWS**2 * eps * max(rows.shape) * sizes[-1]
+    rotation = rotation[:, kept] / np.sqrt(sizes[kept])
+    nothing = np.zeros((int(rows.intercept), rotation.shape[1]))
+    image = rows.matvec(np.concatenate([basis @ rotation, nothing]))
+    image = np.asarray(rows.numpy(image), dtype=np.float64)
+    # Turned so that its columns are uncorrelated, as those of the first round are.
+    turn = np.linalg.eigh((roots[:, None] * image).T @ (roots[:, None] * image))[1]
+    return Span(rows, mixing @ rotation @ turn, image @ turn)

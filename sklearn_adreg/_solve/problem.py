@@ -1,0 +1,215 @@
+"""One target and one loss, descended on with steps that the descent chooses itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._descent.continuation import narrow
+from sklearn_adreg._descent.loop import (
+    SIZE_SHARE,
+    Goal,
+    Method,
+    Report,
+    Solution,
+    State,
+    at,
+    begin,
+    minimise,
+)
+from sklearn_adreg._descent.proximal_newton import ProximalNewton
+from sklearn_adreg._descent.quasi_newton import QuasiNewton
+from sklearn_adreg._loss.check import unbounded
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.traits import Traits
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.rows import Rows
+from sklearn_adreg._solve.prepare import Prepared, prepare
+from sklearn_adreg._solve.start import best_start, units
+from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg.losses import AbsoluteError
+
+# How closely a robust convex fit is found where a descent only starts from it, and the
+# optimum of a sample of the rows.
+_ROBUST_TOL, _SAMPLE_TOL = 1e-3, 1e-4
+# By how many standard errors of the sample's optimum the predictors of few rows change.
+_DEVIATIONS = 6.0
+# Fewer rows are not worth telling apart by whether they are straight.
+_FEWEST_STRAIGHT = 1 << 12
+# A mean loss that is negative, and so many times the first one in size, has no minimum.
+_BOTTOMLESS = 1e12
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised for one target, and how.
+
+    `least_squares` is theta where it came with the second moments, and `sample` are
+    the numbers of rows that stand for all, where there are many.
+    """
+
+    objective: MeanLoss
+    traits: Traits
+    penalty: Penalty
+    method: Method
+    tol: float
+    max_iter: int
+    report: Report
+    least_squares: np.ndarray | None = None
+    sample: np.ndarray | None = None
+
+    def descend(self, given: np.ndarray | None = None) -> State:
+        """Descend from the least of what is given, a constant and least squares."""
+        theta, point, near = self._start(given)
+        goal, spread = self._goal(point, near)
+        state = begin(self.penalty, theta, point)
+        if self.traits.kinked:
+            rows = self.objective.data.rows
+            many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
+            state = narrow(
+                self.method,
+                self.objective,
+                self.penalty,
+                goal,
+                state,
+                spread=spread,
+                near=None if near is None else near * spread,
+                straight=many and self.traits.convex,
+            )
+        else:
+            state = at(self.objective, self.penalty, state, point)
+            state = minimise(self.method, self.objective, self.penalty, goal, state)
+        self._check_bounded(state, goal)
+        return state
+
+    def _start(
+        self, given: np.ndarray | None
+    ) -> tuple[np.ndarray, Point, float | None]:
+        """Theta, its point, and how near the optimum is, in median residuals."""
+        near, candidates = None, []
+        if given is not None:
+            candidates.append(given)
+        elif not self.traits.convex and not self.traits.linked:
+            candidates.append(self._robust().descend().theta)
+        else:
+            if self.sample is not None:
+                candidates.append(self._of_sample().descend().theta)
+                near = _DEVIATIONS * np.sqrt(self.penalty.l2.size / len(self.sample))
+            if self.least_squares is not None and not self.traits.linked:
+                candidates.append(self.least_squares)
+        number, theta, point = best_start(
+            self.objective, self.penalty, candidates, linked=self.traits.linked
+        )
+        return theta, point, None if number > 0 or near is None else float(near)
+
+    def _robust(self) -> Problem:
+        """Least absolute deviations, roughly."""
+        loss, data = LinearLoss.of(AbsoluteError()), self.objective.data
+        return replace(
+            self,
+            objective=replace(
+                self.objective, loss=loss, data=data._replace(row_data=())
+            ),
+            traits=Traits(kinked=True, convex=True, linked=False),
+            tol=_ROBUST_TOL,
+            report=_silent,
+        )
+
+    def _of_sample(self) -> Problem:
+        """Return the problem of a sample of the rows, to be solved roughly."""
+        assert self.sample is not None
+        data = self.objective.data.part(self.sample)
+        return replace(
+            self,
+            objective=replace(self.objective, data=data),
+            sample=None,
+            tol=max(self.tol, _SAMPLE_TOL),
+            report=_silent,
+        )
+
+    def _goal(self, point: Point, near: float | None) -> tuple[Goal, float]:
+        """When to stop, and the median residual at the start."""
+        scale, size, spread = units(self.objective, point, linked=self.traits.linked)
+        reach = scale if near is None else min(near * spread, scale)
+        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
+        return Goal(
+            self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
+        ), spread
+
+    def _check_bounded(self, state: State, goal: Goal) -> None:
+        """Refuse a loss that has led to where there is no end."""
+        first, last = state.curve[0], state.curve[-1]
+        if last < -_BOTTOMLESS * (abs(first) + goal.size) or np.isnan(last):
+            raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
+
+
+def solve_any_loss(task: Task, fit: Fit) -> Solution:
+    """Descend for each target, with all rows measured where a sample misleads."""
+    prepared = prepare(task, fit, sampled=True)
+    states: list[State] = []
+    while len(states) < fit.y.shape[1]:
+        problem, given = _problem(task, fit, prepared, len(states))
+        state = problem.descend(given)
+        spent = len(state.curve) > task.max_iter
+        if state.error <= task.tol or spent or prepared.sample is None:
+            states.append(state)
+        else:
+            prepared, states = prepare(task, fit, sampled=False), []
+    return solution(task, prepared.data.rows, states)
+
+
+def _problem(
+    task: Task, fit: Fit, prepared: Prepared, column: int
+) -> tuple[Problem, np.ndarray | None]:
+    """Return the problem of one target, and theta where a start is given."""
+    rows = prepared.data.rows
+    target = rows.vector(fit.y[:, column])
+    loss = LinearLoss.cheapest(task.loss)
+    objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
+    penalty = task.penalty(rows.shape[1] - task.intercept)
+    start, given = prepared.least_squares, fit.start
+    method: Method = ProximalNewton(objective)
+    if prepared.coordinates is not None:
+        method = QuasiNewton(prepared.coordinates, prepared.of_all)
+    problem = Problem(
+        objective,
+        fit.traits,
+        penalty,
+        method,
+        task.tol,
+        task.max_iter,
+        fit.report,
+        None if start is None else start[:, column],
+        prepared.sample,
+    )
+    if given is None:
+        return problem, None
+    return problem, rows.inner(given[0][:, column], given[1][column])
+
+
+def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
+    """Back to X as it came; curves are summed over targets."""
+    found = [rows.outer(state.theta) for state in states]
+    curves = [_full_curve(state.curve, task) for state in states]
+    length = max(map(len, curves))
+    summed = [c + c[-1:] * (length - len(c)) for c in curves]
+    return Solution(
+        coef=np.stack([coef for coef, _ in found], axis=1),
+        intercept=np.array([intercept for _, intercept in found]),
+        loss_curve=np.sum(summed, axis=0),
+        epsilon=min(state.epsilon for state in states),
+        error=max(state.error for state in states),
+    )
+
+
+def _full_curve(curve: tuple[float, ...], task: Task) -> tuple[float, ...]:
+    """With tol=0, what is left of the steps would not move: rounding stopped them."""
+    length = task.max_iter + 1 if task.tol == 0 else 2  # a start may be the end
+    return curve + curve[-1:] * (length - len(curve))
+
+
+def _silent(_values: Any) -> None:
+    """Report nothing: a descent that another one starts from."""

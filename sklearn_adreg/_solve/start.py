@@ -1,0 +1,103 @@
+"""Where a descent starts: the least of what is given, a constant, and least squares.
+
+A loss that is not convex starts from a robust convex fit, and where there are many rows
+a descent starts where one on a sample of them has ended. All are functions from data to
+theta, compared by the objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_adreg._descent.constant import balanced, best_constant
+from sklearn_adreg._loss.check import not_finite
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
+from sklearn_adreg._objective.penalty import Penalty
+
+# As many rows tell the mean of a thing roughly; and how closely the constant is found
+# where a descent is to improve on it anyway, on how many of them.
+_ROUGH_ROWS, _ROUGH_CONSTANT, _CONSTANT_ROWS = 1 << 12, 1e-3, 1 << 10
+# A loss that is zero for predictions so many standard deviations off is zero.
+_FARTHEST = 1e6
+
+
+def rough(objective: MeanLoss, enough: int = _ROUGH_ROWS) -> MeanLoss:
+    """Return the mean loss of enough rows to measure what need not be exact."""
+    index = spread_out(objective.data.rows.nonzero(objective.data.weight), enough)
+    return replace(objective, data=objective.data.part(index))
+
+
+def best_start(
+    objective: MeanLoss,
+    penalty: Penalty,
+    candidates: Sequence[np.ndarray],
+    *,
+    linked: bool,
+) -> tuple[int, np.ndarray, Point]:
+    """Return the theta of the least objective on some rows, and its point on all.
+
+    It is the best constant, or one of the candidates: the first at which the loss is
+    finite on all rows, an error where there is none. The number is that of the
+    candidate.
+    """
+    precision, few = _ROUGH_CONSTANT, rough(objective, _CONSTANT_ROWS)
+    constant = best_constant(few, linked=linked, precision=precision)
+    starts, some, values = [*candidates, constant], rough(objective), []
+    for theta in starts:
+        value = some.value(some.linear_predictor(theta)) + penalty.value(theta)
+        values.append(value if np.isfinite(value) else np.inf)
+    for number in map(int, np.argsort(values, kind="stable")):
+        theta = starts[number]
+        point = objective.point(objective.linear_predictor(theta))
+        if not np.isfinite(point.value):
+            continue
+        if theta is constant and not balanced(objective, point):
+            theta = best_constant(objective, linked=linked, precision=precision)
+            point = objective.point(objective.linear_predictor(theta))
+        return number, theta, point
+    rows, target, weight, _, row_data = objective.data
+    linear = objective.linear_predictor(starts[-1])
+    known = map(rows.numpy, (target, linear, weight, *row_data))
+    raise not_finite(objective.loss, objective.backend, *known)
+
+
+def units(
+    objective: MeanLoss, point: Point, *, linked: bool
+) -> tuple[float, float, float]:
+    """Measure in which units a descent that starts at a point sees how far it has come.
+
+    They are the standard deviation of the target (1 behind a link), the loss of
+    predictions that are wrong by so much, and the median residual; of some of the rows.
+    """
+    if linked:
+        return 1.0, 1.0, 1.0
+    rows, weight = objective.data.rows, objective.data.weight
+    index = spread_out(rows.nonzero(weight), _ROUGH_ROWS)
+    some, found = rows.take(index, objective.data.target, weight, point.linear)
+    target, shares, linear = (np.asarray(some.numpy(v), np.float64) for v in found)
+    shares = shares / shares.sum()
+    mean = shares @ target if rows.intercept else 0.0
+    scale = float(np.sqrt(shares @ (target - mean) ** 2))
+    if scale <= 8 * np.finfo(rows.dtype).eps * abs(mean):
+        scale = float(abs(mean))  # a constant, but for rounding
+    scale = scale or 1.0
+    spread = _weighted_median(np.abs(target - linear), shares) or scale
+    off, size, distance = rough(objective), 0.0, scale
+    while size == 0 and distance < _FARTHEST * scale:
+        # A loss may be zero in a tube, and more than a standard deviation wide.
+        (wrong,), _ = off.data.rows.apply(_moved, off.data.target, scale=distance)
+        size, distance = abs(off.value(wrong)), 10 * distance
+    return scale, size, spread
+
+
+def _moved(_xp: object, target: np.ndarray, scale: float) -> object:
+    return (target + scale,), ()
+
+
+def _weighted_median(sizes: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(sizes)
+    reached = np.cumsum(weights[order])
+    return float(sizes[order[np.searchsorted(reached, reached[-1] / 2)]])

@@ -1,0 +1,237 @@
+"""Many rows: descents begin on a sample, sum up straight rows, and end where they must.
+
+The optimum is known by other means: quantiles of groups, stationarity, or bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import (
+    LOSSES,
+    AbsolutePercentageError,
+    GammaDeviance,
+    Pinball,
+    PoissonDeviance,
+)
+
+# Rows enough for a sample of them: where the loss has kinks, and where it has a link.
+MANY, MANY_LINKED = 60_000, 160_000
+KINKED = [loss for loss in LOSSES.values() if loss.kinked and loss.convex]
+LOSS = pytest.mark.parametrize("loss", KINKED, ids=lambda loss: type(loss).__name__)
+
+
+def counts(n: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return X, rng.poisson(np.exp(0.3 * X[:, 0] + 0.5)).astype(float)
+
+
+def groups(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators of groups from two rows to half of all, and whole numbers."""
+    rng = np.random.default_rng(0)
+    sizes = np.array([2, 5, 20, 200, 2_000])
+    member = np.repeat(np.arange(6), [*sizes, n - sizes.sum()])
+    y = np.round(10.0 * member + 5.0 * rng.standard_t(2, n))
+    order = rng.permutation(n)
+    return (member[:, None] == np.arange(5)).astype(float)[order], y[order]
+
+
+@pytest.mark.parametrize("quantile", [0.01, 0.9])
+def test_groups_have_their_own_quantiles(
+    quantile: float, place: dict[str, Any]
+) -> None:
+    X, y = groups(20_000)
+    model = GradientDescentRegressor(Pinball(quantile), **place).fit(X, y)
+    check_groups(quantile, X, y, model)
+
+
+def test_groups_of_many_rows_have_their_own_quantiles() -> None:
+    # A sample has none of the rows of the smallest group, or one.
+    X, y = groups(MANY)
+    model = GradientDescentRegressor(Pinball(0.9)).fit(X, y)
+    check_groups(0.9, X, y, model)
+
+
+def check_groups(quantile: float, X: np.ndarray, y: np.ndarray, model: Any) -> None:
+    """A model of groups is best where each has its own quantile."""
+    loss, member = Pinball(quantile), X @ np.arange(1.0, 6.0)
+    best = sum(
+        loss(mine, np.quantile(mine, quantile, method="lower")).sum()
+        for mine in (y[member == group] for group in range(6))
+    )
+    assert model.loss_curve_[-1] <= best / len(y) * (1 + 1e-6)
+    found = loss(y, model.predict(X)).mean()
+    assert model.loss_curve_[-1] == pytest.approx(found, rel=1e-9)
+
+
+def spread_targets(n: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal([0.0, 1e4, 0.0, -50.0], size=(n, 4))
+    return X, 30.0 + X[:, 0] + rng.standard_t(3, n)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
+@LOSS
+def test_no_direction_leads_down_where_rows_are_straight(
+    loss: Any, weighted: bool
+) -> None:
+    # Of all rows but few the loss is straight around the optimum: they count by their
+    # slopes alone, and slopes that are wrong would leave a way down.
+    X, y = spread_targets(MANY)
+    weights = np.random.default_rng(1).integers(0, 3, MANY) if weighted else None
+    model = GradientDescentRegressor(loss).fit(X, y, weights)
+    centred = X - np.average(X, axis=0, weights=weights)
+    linear = model.predict(X)
+    least = float(np.average(loss(y, linear), weights=weights))
+    assert model.loss_curve_[-1] == pytest.approx(least, rel=1e-9)
+    directions = np.eye(5) + 0.3 * np.random.default_rng(2).standard_normal((5, 5))
+    for direction in directions:
+        move = np.c_[centred, np.ones(MANY)] @ direction
+        for length in (-1e-1, -1e-2, -1e-3, 1e-3, 1e-2, 1e-1):
+            there = np.average(loss(y, linear + length * move), weights=weights)
+            # The objective is within 1e-6 of the optimum's.
+            assert there >= least * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("quantile", [0.2, 0.9])
+def test_residuals_are_split_by_the_quantile(quantile: float) -> None:
+    X, y = spread_targets(MANY)
+    model = GradientDescentRegressor(Pinball(quantile), tol=1e-9).fit(X, y)
+    left = y - model.predict(X)
+    # A row for each coefficient may be on its kink.
+    assert abs(np.sum(left < 0) - quantile * MANY) <= 10
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_stationary_on_all_rows(weighted: bool, fit_intercept: bool) -> None:
+    X, y = counts(MANY_LINKED, 5)
+    weights = np.ones(MANY_LINKED)
+    if weighted:
+        weights = np.random.default_rng(2).integers(0, 3, MANY_LINKED).astype(float)
+    model = GradientDescentRegressor(
+        PoissonDeviance(), fit_intercept=fit_intercept, tol=1e-9
+    ).fit(X, y, weights)
+    slopes = weights / weights.sum() * (model.predict(X) - y)
+    # tol is the error of the linear predictor, by which slopes change as means do.
+    assert_allclose(X.T @ slopes, 0.0, atol=1e-7)
+    if fit_intercept:
+        assert slopes.sum() == pytest.approx(0.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_lasso_is_stationary_on_all_rows(l1_ratio: float) -> None:
+    X, y = counts(MANY_LINKED, 8)
+    alpha = 0.01
+    model = GradientDescentRegressor(
+        PoissonDeviance(), alpha=alpha, l1_ratio=l1_ratio, tol=1e-9
+    ).fit(X, y)
+    slope = 2.0 * X.T @ (model.predict(X) - y) / MANY_LINKED
+    slope += alpha * (1 - l1_ratio) * model.coef_
+    moved = model.coef_ != 0
+    assert 0 < moved.sum() < 8
+    expected = -alpha * l1_ratio * np.sign(model.coef_)
+    assert_allclose(slope[moved], expected[moved], atol=1e-7)
+    assert (np.abs(slope[~moved]) <= alpha * l1_ratio * (1 + 1e-6)).all()
+
+
+def test_several_targets_and_float32() -> None:
+    X, y = counts(MANY_LINKED, 4)
+    Y = np.stack([y, counts(MANY_LINKED, 4, seed=3)[1]], axis=1)
+    both = GradientDescentRegressor(PoissonDeviance()).fit(X, Y)
+    for column in range(2):
+        alone = GradientDescentRegressor(PoissonDeviance()).fit(X, Y[:, column])
+        assert_array_equal(both.coef_[column], alone.coef_)
+    short = GradientDescentRegressor(PoissonDeviance()).fit(X.astype(np.float32), Y)
+    assert short.coef_.dtype == np.float32
+    assert_allclose(short.coef_, both.coef_, atol=1e-5)
+
+
+def test_columns_that_a_sample_need_not_see() -> None:
+    # An indicator of three rows, and one that depends on the others.
+    X, y = counts(MANY_LINKED, 4)
+    rare = np.zeros(MANY_LINKED)
+    rare[[10, 20_000, 159_999]] = 1.0
+    X = np.c_[X, rare, X[:, 0] + X[:, 1]]
+    model = GradientDescentRegressor(PoissonDeviance(), tol=1e-9).fit(X, y)
+    # Of minimum norm: no share of what changes no prediction.
+    null = np.array([1.0, 1.0, 0.0, 0.0, 0.0, -1.0])
+    assert abs(model.coef_ @ null) <= 1e-7
+    # At the optimum the residuals of the three rows sum to zero.
+    left = (y - model.predict(X)) @ rare
+    assert abs(left) <= 1e-5
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_far_from_the_others_that_a_sample_may_lack(seed: int) -> None:
+    X, y = counts(MANY_LINKED, 3)
+    outside = np.random.default_rng(seed).choice(MANY_LINKED, 5, replace=False)
+    X[outside, 0] = -2_000.0  # exp(0.3 * 2000) is out of range
+    X[outside[0], 0] = 2_000.0
+    y[outside] = 1.0
+    model = GradientDescentRegressor(PoissonDeviance(), max_iter=5_000).fit(X, y)
+    slopes = model.predict(X) - y
+    assert_allclose(X.T @ slopes / MANY_LINKED, 0.0, atol=1e-4)
+    assert_allclose(slopes.mean(), 0.0, atol=1e-5)
+
+
+def test_rows_that_lead_a_sample_astray() -> None:
+    # Few rows decide all, and a sample has about as many of them as chance will have.
+    X, y = spread_targets(MANY)
+    y = np.abs(y) + 10.0
+    heavy = np.random.default_rng(3).choice(MANY, 12, replace=False)
+    y[heavy] = 1e-4
+    model = GradientDescentRegressor(AbsolutePercentageError()).fit(X, y)
+    linear = model.predict(X)
+    least = np.mean(np.abs((y - linear) / y))
+    assert model.loss_curve_[-1] == pytest.approx(least, rel=1e-9)
+    # The errors of these rows are 10,000 times as dear: all predictions follow them.
+    best = GradientDescentRegressor(AbsolutePercentageError(), tol=1e-9).fit(X, y)
+    assert least <= best.loss_curve_[-1] * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+@pytest.mark.parametrize("row", [7, 31_417, MANY - 1])
+def test_not_finite_in_any_row(bad: float, l1_ratio: float, row: int) -> None:
+    X, y = counts(MANY, 4)
+    X[row, 3] = bad
+    # So strong a penalty leaves some coefficients at zero, or all.
+    for alpha in (0.0, 0.1, 1e3):
+        model = GradientDescentRegressor("pinball", alpha=alpha, l1_ratio=l1_ratio)
+        with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+            model.fit(X, y)
+
+
+@pytest.mark.parametrize("row", [31_417, MANY_LINKED - 1])
+def test_errors_name_the_row(row: int) -> None:
+    X, y = counts(MANY_LINKED, 4)
+    y[row] = -1e4
+
+    def own(y_true: Any, y_pred: Any) -> Any:
+        return adnp.log(1 + adnp.exp(y_true - y_pred)) + adnp.log(y_true + 1e3)
+
+    own.inverse_link = adnp.exp  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=f"in row {row}, with y_true=-10000"):
+        GradientDescentRegressor(own).fit(X, y)
+
+
+@pytest.mark.parametrize("row", [7, 31_417, MANY_LINKED - 1])
+def test_squares_that_overflow_in_any_row(row: int) -> None:
+    X, y = counts(MANY_LINKED, 4)
+    X[row, 3] = 1e300
+    with pytest.raises(ValueError, match=r"squares of X must be representable|finite"):
+        GradientDescentRegressor(GammaDeviance()).fit(X, y + 1.0)
+
+
+def test_warm_start_goes_on_from_the_fit_before() -> None:
+    X, y = counts(MANY_LINKED, 4)
+    model = GradientDescentRegressor(PoissonDeviance(), warm_start=True).fit(X, y)
+    assert model.fit(X, y).n_iter_ == 1
