@@ -138,8 +138,9 @@ class HostRows(Rows):
         """Second moments of the columns, weighted by `h`."""
         squares = np.zeros(self.source.shape[1])
         for part, block in self.blocks():
-            roots = np.sqrt(np.abs(h[part]))[:, None]
-            squares += np.sign(h[part]) @ ((block - self.left) * roots) ** 2
+            counted = h[part] != 0  # what does not count may overflow when squared
+            drift = (block if counted.all() else block[counted]) - self.left
+            squares += np.einsum("ij,ij,i->j", drift, drift, h[part][counted])
         return (
             np.append(squares, h.sum(dtype=np.float64)) if self.intercept else squares
         )
