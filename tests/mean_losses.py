@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,3 +120,14 @@ SETTINGS: dict[str, Setting] = {
     "three targets, pinball": setting(Pinball(0.3), 3, n_targets=3),
     "three targets, Huber": setting(Huber(0.5), 3, n_targets=3, offset=True),
 }
+
+
+def many_rows(n_rows: int) -> Setting:
+    """Draw so many rows of a smooth loss."""
+    rng = np.random.default_rng(0)
+    return replace(
+        SETTINGS["log_cosh"],
+        X=rng.standard_normal((n_rows, 3)),
+        target=rng.standard_normal(n_rows),
+        weight=np.full(n_rows, 1.0 / n_rows),
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kinds_of_rows import host_rows
-from mean_losses import SETTINGS, Setting
+from mean_losses import SETTINGS, Setting, many_rows
 from numpy.testing import assert_allclose
 
 from sklearn_adreg._loss.linear import LinearLoss
@@ -226,14 +226,8 @@ def test_rows_without_weight_do_not_count(setting: Setting, width: float) -> Non
 
 def test_enough_rows_tell_the_curvature() -> None:
     # Most of so many rows are not asked for what all of them would say.
-    rng = np.random.default_rng(0)
     n_rows = 60_000
-    setting = replace(
-        SETTINGS["log_cosh"],
-        X=rng.standard_normal((n_rows, 3)),
-        target=rng.standard_normal(n_rows),
-        weight=np.full(n_rows, 1.0 / n_rows),
-    )
+    setting = many_rows(n_rows)
     objective: MeanLoss = setting.on(host_rows)
     point = objective.point(objective.linear_predictor(setting.theta))
     some, bent = objective.curved(point, 1e-3)

@@ -6,13 +6,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from kinds_of_rows import BUILDERS, Builder, host_rows
-from mean_losses import SETTINGS, Setting
+from mean_losses import SETTINGS, Setting, many_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from opaque_rows import Blocks, OpaqueRows
 
@@ -87,14 +86,7 @@ def test_mean_loss(setting: Setting, width: float) -> None:
 
 
 def test_some_rows_of_many() -> None:
-    rng = np.random.default_rng(0)
-    n_rows = 40_000
-    setting = replace(
-        SETTINGS["log_cosh"],
-        X=rng.standard_normal((n_rows, 3)),
-        target=rng.standard_normal(n_rows),
-        weight=np.full(n_rows, 1.0 / n_rows),
-    )
+    setting = many_rows(40_000)
     found = []
     for build in (host_rows, opaque):
         objective = setting.on(build)
