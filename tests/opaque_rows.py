@@ -53,7 +53,7 @@ class OpaqueRows(Rows):
     parts: tuple[np.ndarray, ...]
     mean: np.ndarray
     intercept: bool
-    span: Any = None
+    origin: Any = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,17 +137,17 @@ class OpaqueRows(Rows):
         return OpaqueRows(tuple(parts), nothing, self.intercept, span)
 
     def inner(self, coef: np.ndarray, intercept: Any) -> np.ndarray:
-        mean = self.mean if self.span is None else self.span.mean
+        mean = self.mean if self.origin is None else self.origin.mean
         level = np.asarray(intercept + mean @ coef)
-        coef = coef if self.span is None else self.span.inner(coef)
+        coef = coef if self.origin is None else self.origin.inner(coef)
         return np.concatenate([coef, level[None]]) if self.intercept else coef
 
     def outer(self, theta: np.ndarray) -> tuple[np.ndarray, Any]:
         coef, level = theta, np.zeros(theta.shape[1:])
         if self.intercept:
             coef, level = theta[:-1], theta[-1]
-        coef = coef if self.span is None else self.span.outer(coef)
-        mean = self.mean if self.span is None else self.span.mean
+        coef = coef if self.origin is None else self.origin.outer(coef)
+        mean = self.mean if self.origin is None else self.origin.mean
         return coef, level - mean @ coef if self.intercept else level
 
     def _zipped(self, v: Blocks) -> Any:

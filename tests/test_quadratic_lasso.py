@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._objective import active_set
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.quadratic import Quadratic
 
 EPS = np.finfo(float).eps
 
@@ -220,3 +224,29 @@ def test_many_entries_that_are_not_zero(correlation: float) -> None:
     found = minimise(hessian, cross, threshold, np.zeros(400))
     check_conditions(hessian, cross, threshold, found)
     assert np.count_nonzero(found) > 100
+
+
+def test_rounds_that_were_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minimum that was not reached is seen, and descended on or warned about."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 60))
+    y = X @ rng.standard_normal(60) + rng.standard_normal(300)
+    model = GradientDescentRegressor(alpha=0.1, l1_ratio=1.0)
+    expected = model.fit(X, y).coef_
+    monkeypatch.setattr(active_set, "_MAX_ROUNDS", 2)
+    assert_allclose(model.fit(X, y).coef_, expected, atol=1e-6)
+    assert model.n_iter_ > 1
+    with pytest.warns(ConvergenceWarning, match="did not converge"):
+        model.set_params(max_iter=1).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert not np.allclose(model.coef_, expected, atol=1e-3)
+
+
+def test_how_far_the_minimum_is() -> None:
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((50, 4)), rng.standard_normal(50)
+    quadratic = Quadratic(2.0, X.T @ X / 50, X.T @ y[:, None] / 50, np.mean(y**2))
+    theta, nothing = rng.standard_normal((4, 1)), np.zeros((4, 1))
+    found = quadratic.changes(Penalty(nothing, nothing), theta)
+    left = X @ (theta[:, 0] - np.linalg.lstsq(X, y)[0])
+    assert_allclose(found, np.sqrt(np.mean(left**2)), rtol=1e-12)

@@ -90,7 +90,7 @@ def placed(
 
 def relative_mean(rows: Rows, data: Data) -> np.ndarray:
     """Mean of placed rows, less the pivot of all rows."""
-    return np.asarray(rows.mean - data.rows.offset, dtype=np.float64)
+    return np.asarray(rows.mean - data.rows.mean, dtype=np.float64)
 
 
 def fold_moments(

@@ -85,7 +85,7 @@ class ClosedFormProblem(NamedTuple):
         coef = ends @ self.spectrum.basis.T
         # Without an intercept the means are the pivots' negatives: zero, exactly.
         level = self.target_pivot + self.target_mean
-        return coef, level - coef @ (data.rows.offset + self.mean)
+        return coef, level - coef @ (data.rows.mean + self.mean)
 
     def mean_squared_errors(self, data: Data, ends: np.ndarray) -> np.ndarray:
         """Of models on the held-out rows; (n, n_targets, rank) to (n, n_targets)."""
@@ -121,7 +121,7 @@ class ClosedFormProblem(NamedTuple):
     def _errors_of_rows(self, data: Data, ends: np.ndarray) -> np.ndarray:
         test = some_rows(data, self.split[1])
         coef = ends @ self.spectrum.basis.T
-        centred = (test.rows.X - data.rows.offset) - self.mean
+        centred = (test.rows.X - data.rows.mean) - self.mean
         predicted = np.tensordot(centred, coef, (1, 2))
         residuals = (test.target - self.target_mean)[:, None] - predicted
         return np.average(residuals**2, axis=0, weights=test.weight)
@@ -155,7 +155,7 @@ def closed_form_problems(
         moments, folds = fold_moments(data, splits, where)
         every = [*(train for train, _ in folds), moments]
         if not where["intercept"]:
-            every = [each.about(-data.rows.offset, -target_pivot) for each in every]
+            every = [each.about(-data.rows.mean, -target_pivot) for each in every]
         *trained, whole = [
             (spectrum_of_moments(each, curvature), each.mean, each.target_mean)
             for each in every

@@ -48,7 +48,7 @@ def minimum(
     """Return the minimiser, with exact zeros; `start` may be any point."""
     scale = np.sqrt(np.maximum(np.diag(hessian), 0.0))
     scale[scale == 0] = 1.0
-    whole = _Problem(hessian / np.outer(scale, scale), cross / scale, threshold / scale)
+    whole = _Face(hessian / np.outer(scale, scale), cross / scale, threshold / scale)
     return np.asarray(whole.minimum(start * scale) / scale)
 
 
@@ -66,11 +66,11 @@ class _Place(NamedTuple):
     open: bool = True
 
 
-class _Problem(NamedTuple):
-    """The problem, in coordinates in which the Hessian has a diagonal of ones.
+class _Face(NamedTuple):
+    """The quadratic on a face, in coordinates in which its diagonal is one.
 
-    On a face it is that of the `entries` that may move, with the `signs` that they
-    keep; of which those that were zero are `joining`.
+    Its `entries` are those that may move, with the `signs` that they keep; of which
+    those that were zero are `joining`. The whole of it has none yet.
     """
 
     hessian: np.ndarray
@@ -153,7 +153,7 @@ class _Problem(NamedTuple):
             kept = joining[stay[joining]]
             joining = joining[:1] if place.settled and not len(kept) else kept
 
-    def _face(self, place: _Place, joining: np.ndarray) -> _Problem:
+    def _face(self, place: _Place, joining: np.ndarray) -> _Face:
         penalised = self.threshold > 0
         moving = (place.point != 0) | ~penalised
         moving[joining] = True
@@ -163,10 +163,10 @@ class _Problem(NamedTuple):
         signs = np.where(new, -np.sign(place.slope[entries]), np.sign(here))
         hessian = self.hessian[np.ix_(entries, entries)]
         cross, threshold = self.cross[entries], self.threshold[entries]
-        return _Problem(hessian, cross, threshold, entries, signs, new)
+        return _Face(hessian, cross, threshold, entries, signs, new)
 
     def _newton(
-        self, place: _Place, face: _Problem, several: bool
+        self, place: _Place, face: _Face, several: bool
     ) -> tuple[np.ndarray | None, bool]:
         """Move to the minimum on a face, or a direction in which q only falls.
 
@@ -192,7 +192,7 @@ class _Problem(NamedTuple):
             return -vectors[:, flat] @ along[flat], False
         return -vectors[:, ~flat] @ (along[~flat] / values[~flat]), True
 
-    def _lower(self, place: _Place, face: _Problem, move: np.ndarray) -> _Place | None:
+    def _lower(self, place: _Place, face: _Face, move: np.ndarray) -> _Place | None:
         """Go to the minimum on the face, or where q is lower on the way there.
 
         Entries that would change their signs stay at zero.
@@ -208,7 +208,7 @@ class _Problem(NamedTuple):
         return None
 
     def _to_first_zero(
-        self, place: _Place, face: _Problem, move: np.ndarray, bounded: bool
+        self, place: _Place, face: _Face, move: np.ndarray, bounded: bool
     ) -> _Place | None:
         """Go until the first entry becomes zero."""
         here = place.point[face.entries]
@@ -221,7 +221,7 @@ class _Problem(NamedTuple):
         there[parts <= parts.min()] = 0.0
         return self._moved(face, there, open=False)
 
-    def _moved(self, face: _Problem, there: np.ndarray, **marks: bool) -> _Place:
+    def _moved(self, face: _Face, there: np.ndarray, **marks: bool) -> _Place:
         point = np.zeros(len(self.cross))
         point[face.entries] = there
         return self._at(point, **marks)

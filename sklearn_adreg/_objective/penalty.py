@@ -72,6 +72,11 @@ class Penalty:
             hessian = hessian + np.diag(self.l2)
         return active_set.minimum(hessian, cross, self.l1, start)
 
+    def violation(self, gradient: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Subgradient nearest zero, given the gradient of all smooth terms."""
+        held = np.sign(gradient) * np.maximum(np.abs(gradient) - self.l1, 0.0)
+        return np.where(theta == 0, held, gradient + self.l1 * np.sign(theta))
+
     def slope_along(
         self, smooth: float, theta: np.ndarray, direction: np.ndarray
     ) -> float:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
@@ -46,6 +47,24 @@ class Quadratic(NamedTuple):
         rest = gradient - self.curvature * self.cross
         values = ((theta * rest).sum(axis=0) + self.curvature * self.square) / 2
         return values, gradient
+
+    def minimum(self, penalty: Penalty) -> np.ndarray:
+        """Theta with the least value plus a penalty (p,), for each target."""
+        hessian, nothing = self.curvature * self.gram, np.zeros(len(self.gram))
+        crosses = self.curvature * self.cross.T
+        return np.stack([penalty.minimum(hessian, c, nothing) for c in crosses], axis=1)
+
+    def changes(self, penalty: Penalty, theta: np.ndarray) -> np.ndarray:
+        """Change of the linear predictors, root mean square, to the minimum at most.
+
+        It is that of a Newton step by what is left of the subgradients; the penalty is
+        (p, 1), and the moments are not singular.
+        """
+        gradient = self.values_and_gradient(theta)[1] + penalty.gradient(theta)
+        left = penalty.violation(gradient, theta)
+        hessian = self.curvature * self.gram + np.diag(penalty.l2[:, 0])
+        gap = (left * np.linalg.solve(hessian, left)).sum(axis=0)
+        return np.sqrt(np.maximum(gap, 0.0) / self.curvature)
 
     @property
     def separated(self) -> tuple[Any, Any]:

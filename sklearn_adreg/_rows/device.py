@@ -35,7 +35,7 @@ class DeviceRows(Rows):
     mean: np.ndarray = field(compare=False)
     intercept: bool
     index: np.ndarray | None = field(default=None, compare=False)
-    span: Any = field(default=None, compare=False)
+    origin: Any = field(default=None, compare=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -112,7 +112,7 @@ class DeviceRows(Rows):
     def emptied(self) -> tuple[DeviceRows, Any]:
         """Return rows without arrays, and X."""
         nothing: Any = None
-        empty = replace(self, source=nothing, mean=nothing, index=None, span=None)
+        empty = replace(self, source=nothing, mean=nothing, index=None, origin=None)
         return empty, self.X
 
     def filled(self, X: Any) -> DeviceRows:
@@ -154,7 +154,7 @@ class DeviceRows(Rows):
         ones = np.ones((len(matrix), int(self.intercept)))
         source = self.vector(np.hstack([matrix, ones]))
         mean = np.zeros(matrix.shape[1])
-        return replace(self, source=source, mean=mean, index=None, span=span)
+        return replace(self, source=source, mean=mean, index=None, origin=span)
 
     def _own(self, value: Any) -> Any:
         """Give numbers the float type of the rows; leave those that have it."""

@@ -4,9 +4,9 @@ Rows are visited in blocks that fit in cache: a block is centred, multiplied,
 differentiated and multiplied back before the next one is read, so that X crosses the
 memory bus once per gradient and is never copied.
 
-Centring is split in two, ``x - mean = (x - shift) - offset``. The shift is subtracted
+Centring is split in two, ``x - mean = (x - shift) - drift``. The shift is subtracted
 from the entries; it keeps huge means (timestamps) from swamping the digits that matter,
-and is absent where no column needs it, so that blocks are plain views of X. The offset,
+and is absent where no column needs it, so that blocks are plain views of X. The drift,
 a few standard deviations at the most, is applied to the products.
 """
 
@@ -39,12 +39,12 @@ _SPARSE_COLUMNS = 1 / 16
 
 @dataclass(frozen=True)
 class HostRows(Rows):
-    """Rows of `source`, or those that `index` names, less shift and offset.
+    """Rows of `source`, or those that `index` names, less shift and drift.
 
     With `longer` the products are those of the next longer float type: what limits
     iterative refinement is the rounding of the gradient, which an ill-conditioned X
-    magnifies by the square of its condition number. `span` is the way back where the
-    columns are coordinates in the span of the rows of another matrix.
+    magnifies by the square of its condition number. `origin` is the way back where
+    the columns are coordinates in the span of the rows of another matrix.
 
     References
     ----------
@@ -54,11 +54,11 @@ class HostRows(Rows):
 
     source: np.ndarray
     shift: np.ndarray | None
-    offset: np.ndarray
+    drift: np.ndarray
     intercept: bool
     index: np.ndarray | None = None
     longer: bool = False
-    span: Any = None
+    origin: Any = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,8 +85,8 @@ class HostRows(Rows):
     def mean(self) -> np.ndarray:
         """What is subtracted from the rows; zero without an intercept."""
         if self.shift is None:
-            return self.offset
-        return self.shift.astype(longer_float(self.source.dtype)) + self.offset
+            return self.drift
+        return self.shift.astype(longer_float(self.source.dtype)) + self.drift
 
     def matvec(self, theta: np.ndarray) -> np.ndarray:
         """Linear predictors: (p,) or (p, k) to (n,) or (n, k)."""
@@ -173,13 +173,13 @@ class HostRows(Rows):
         """Return rows of a matrix, their coordinates in a span of these rows."""
         nothing = np.zeros(matrix.shape[1])
         return HostRows(
-            matrix.astype(self.dtype), None, nothing, self.intercept, span=span
+            matrix.astype(self.dtype), None, nothing, self.intercept, origin=span
         )
 
     def row_gram(self, weight: np.ndarray) -> np.ndarray:
         """Inner products of the rows without ones, times roots of weights, (n, n)."""
         gram, roots = np.zeros((len(weight),) * 2), np.sqrt(weight)[:, None]
-        for part in slices(len(self.offset), block_length(len(weight), self.dtype)):
+        for part in slices(len(self.drift), block_length(len(weight), self.dtype)):
             block = (self.X[:, part] - self.mean[part]).astype(self.dtype)
             if self.intercept:  # again, for what rounding left of the means
                 block -= weight @ block
@@ -244,7 +244,7 @@ class HostRows(Rows):
     @property
     def left(self) -> np.ndarray:
         """What is still to be subtracted from the rows of a block."""
-        return np.zeros(len(self.offset)) if self.longer else self.offset
+        return np.zeros(len(self.drift)) if self.longer else self.drift
 
     def _split(self, theta: np.ndarray) -> tuple[np.ndarray, Any]:
         """Coefficients, and the constant that is added to all products."""
@@ -260,19 +260,19 @@ class HostRows(Rows):
     def _gram_of_columns(
         self, h: np.ndarray | None, columns: np.ndarray | None, ones: bool
     ) -> np.ndarray:
-        offset = self.left if columns is None else self.left[columns]
-        moments, first = np.zeros((len(offset),) * 2), np.zeros(len(offset))
+        drift = self.left if columns is None else self.left[columns]
+        moments, first = np.zeros((len(drift),) * 2), np.zeros(len(drift))
         for part, block in self.blocks(columns=columns):
             second, once = _second_moments(block, None if h is None else h[part])
             moments += second
             first += once
         total = float(self.shape[0] if h is None else h.sum(dtype=np.float64))
-        # The offset is a few standard deviations at the most, and takes few digits.
-        known = np.outer(offset, first - total * offset / 2)
+        # The drift is a few standard deviations at the most, and takes few digits.
+        known = np.outer(drift, first - total * drift / 2)
         moments -= known + known.T
         if not ones:
             return moments
-        first -= total * offset
+        first -= total * drift
         return np.block([[moments, first[:, None]], [first[None], np.array([[total]])]])
 
     def _gram_of_image(
@@ -282,9 +282,9 @@ class HostRows(Rows):
         ones: bool,
         factor: np.ndarray,
     ) -> np.ndarray:
-        offset = self.left if columns is None else self.left[columns]
-        level = (factor[-1] if ones else 0.0) - offset @ factor[: len(offset)]
-        factor = factor[: len(offset)].astype(self.dtype)
+        drift = self.left if columns is None else self.left[columns]
+        level = (factor[-1] if ones else 0.0) - drift @ factor[: len(drift)]
+        factor = factor[: len(drift)].astype(self.dtype)
         moments = np.zeros((factor.shape[1],) * 2)
         for part, block in self.blocks(columns=columns):
             image = block @ factor + level.astype(self.dtype)

@@ -26,7 +26,7 @@ from sklearn_adreg._rows.host import HostRows
 _FIRST_ROWS = 256
 # A mean of so many standard deviations costs two digits of the second moments at the
 # most, and refinement brings them back: no copy of X is made to subtract it.
-_BENIGN_OFFSET = 10.0
+_BENIGN_DRIFT = 10.0
 # A smallest eigenvalue of the scaled moments, relative to the largest, that costs no
 # more than four digits of what is solved for.
 _TRUSTED_EIGENVALUE = 1e-4
@@ -102,15 +102,14 @@ def measured(
     rows = HostRows(X, shift, np.zeros(X.shape[1]), intercept)
     moments = about_shift(rows, target, weight)
     if not intercept:
-        nothing = np.zeros_like(moments.mean), np.zeros_like(moments.target_mean)
-        return rows, moments.about(*nothing)
-    offset, variances = moments.mean, moments.gram.diagonal()
-    far = np.abs(offset) > _BENIGN_OFFSET * np.sqrt(np.maximum(variances, 0.0))
+        return rows, moments
+    drift, variances = moments.mean, moments.gram.diagonal()
+    far = np.abs(drift) > _BENIGN_DRIFT * np.sqrt(np.maximum(variances, 0.0))
     if far.any():
         # Measured from one of its own values, a constant column is exactly zero.
-        constant = variances <= 1e3 * np.finfo(X.dtype).eps * offset**2
-        shift = np.where(constant, pivot_row(X, weight), rows.mean + offset)
-        rows = HostRows(X, shift.astype(X.dtype), rows.offset, intercept)
+        constant = variances <= 1e3 * np.finfo(X.dtype).eps * drift**2
+        shift = np.where(constant, pivot_row(X, weight), rows.mean + drift)
+        rows = HostRows(X, shift.astype(X.dtype), rows.drift, intercept)
         moments = about_shift(rows, target, weight)
     rows = HostRows(X, rows.shift, moments.mean, intercept)
     return rows, moments._replace(mean=rows.mean.astype(np.float64))
@@ -187,7 +186,10 @@ def about_shift(
     weight: np.ndarray | None,
     columns: np.ndarray | None = None,
 ) -> Moments:
-    """Moments of (some columns of) X less the shift about its mean, in one reading."""
+    """Moments of (some columns of) X less the shift, from one reading.
+
+    They are about the means where the rows have an intercept, and about zero elsewhere.
+    """
     n_rows, n_features = rows.source.shape
     if columns is not None:
         n_features = len(columns)
@@ -205,7 +207,7 @@ def about_shift(
         mean += roots @ block
     unit = 1.0 if weight is not None else 1.0 / n_rows
     mean *= unit
-    return Moments(
+    moments = Moments(
         1.0,
         mean,
         target_mean,
@@ -213,6 +215,7 @@ def about_shift(
         cross * unit,
         mean_square(target - target_mean, weight),
     )
+    return moments if rows.intercept else moments.about(0 * mean, 0 * target_mean)
 
 
 def _first_shift(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
@@ -228,7 +231,7 @@ def _first_shift(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
     mean = weighted_mean(drift, part)
     spread = np.sqrt(np.maximum(weighted_mean(drift**2, part) - mean**2, 0.0))
     shift = pivot + mean
-    far = np.abs(shift) > _BENIGN_OFFSET * spread
+    far = np.abs(shift) > _BENIGN_DRIFT * spread
     if len(X) > _FIRST_ROWS:
         # What is constant so far need not be: many an indicator is. If it is, that
         # shows in its moments.

@@ -37,7 +37,7 @@ class Rows(ABC):
     # another matrix, the way back to that.
     intercept: bool
     mean: Any
-    span: Any = None
+    origin: Any = None
 
     @property
     @abstractmethod
@@ -110,8 +110,8 @@ class Rows(ABC):
         level = None
         if self.intercept:
             level = np.asarray(intercept + self._source_mean @ coef, dtype=np.float64)
-        if self.span is not None:
-            coef = self.span.inner(coef)
+        if self.origin is not None:
+            coef = self.origin.inner(coef)
         return coef if level is None else np.concatenate([coef, level[None]])
 
     def outer(self, theta: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -119,8 +119,8 @@ class Rows(ABC):
         coef, level = theta, np.zeros(theta.shape[1:])
         if self.intercept:
             coef, level = theta[:-1], theta[-1]
-        if self.span is not None:
-            coef = self.span.outer(coef)
+        if self.origin is not None:
+            coef = self.origin.outer(coef)
         if self.intercept:
             level = level - self._source_mean @ coef
         return coef.astype(np.float64), np.asarray(level, dtype=np.float64)
@@ -174,7 +174,7 @@ class Rows(ABC):
     @property
     def _source_mean(self) -> np.ndarray:
         """Mean of the columns of X as it came."""
-        return self.mean if self.span is None else self.span.mean
+        return self.mean if self.origin is None else self.origin.mean
 
 
 class Data(NamedTuple):

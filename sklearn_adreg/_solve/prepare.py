@@ -1,7 +1,8 @@
-"""Rows in their place, and the coordinates in which they are white."""
+"""Rows in their place, the coordinates in which they are white, and where to start."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,9 @@ from sklearn_adreg._descent.coordinates import (
     scaled,
     whitened,
 )
-from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.host import HostRows
-from sklearn_adreg._rows.moments import measured
-from sklearn_adreg._rows.place import check_squares, data_on, place, representable
+from sklearn_adreg._rows.moments import Moments
+from sklearn_adreg._rows.place import check_unseen, place, place_by_sample, sampled
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg._rows.sample import sampled_rows
 from sklearn_adreg._rows.span import span_of
 from sklearn_adreg._solve.task import Fit, Task
 
@@ -25,80 +23,105 @@ from sklearn_adreg._solve.task import Fit, Task
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
 _SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
-# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened.
+# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened. Where
+# a sample shows so little of a direction, the others may show more of it.
 _SPANNING = 1e-8
 
 
 class Prepared(NamedTuple):
     """Rows in their place, the coordinates in which they are white, and starts.
 
-    `least_squares` is theta (p, n_targets) where second moments were measured, and
-    `sample` are the numbers of rows that stand for all.
+    The coordinates are `of_all` where all rows were measured. `theta` (p, n_targets)
+    is least squares, or another start, where second moments were measured, and
+    `sample` are the numbers of rows that stand for all. `known` are columns, and the
+    Hessian of squared error by them. Rows are `unseen` where nobody has looked at all.
     """
 
     data: Data
-    coordinates: Coordinates | None
-    of_all: bool
-    least_squares: np.ndarray | None
-    sample: np.ndarray | None
+    coordinates: Coordinates | None = None
+    of_all: bool = False
+    theta: np.ndarray | None = None
+    sample: np.ndarray | None = None
+    known: tuple[np.ndarray, np.ndarray] | None = None
+    unseen: bool = False
 
 
-def prepare(task: Task, fit: Fit, *, sampled: bool) -> Prepared:
+def prepare(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
     """Place the rows, measure them or a sample of them, and choose coordinates."""
-    X, penalty = fit.X, task.penalty(fit.X.shape[1])
-    sample, ridge = _sample_of(task, fit, penalty) if sampled else None, penalty.l2
-    if not penalty.smooth:  # the penalty has corners in theta's own coordinates
-        data, _ = place(X, fit.y, fit.weight, **task.place, measure=False)
-        return Prepared(data, None, False, None, sample)
-    if sample is not None:
-        found = _by_sample(task, fit, sample)
-        if found is not None:
-            return found
-    tall = X.shape[1] <= min(len(X), MAX_WHITENED)
-    data, moments = place(X, fit.y, fit.weight, **task.place, measure=tall)
+    sample = sampled_rows(task, fit) if by_sample else None
+    if not task.smooth:  # the penalty has corners in theta's own coordinates
+        data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
+        return Prepared(data, sample=sample)
+    found = None if sample is None else _by_sample(task, fit, sample)
+    if found is not None:
+        return found
+    data, moments, coordinates = in_coordinates(task, fit)
     if moments is not None:
-        gram, cross = moments.bordered(task.intercept)
-        coordinates = whitened(data.rows, data.weight, gram, ridge)
+        _, cross = moments.bordered(task.intercept)
         theta = coordinates.theta(coordinates.factor.T @ cross)
         if task.intercept:
             theta[-1] = moments.target_mean
         return Prepared(data, coordinates, True, theta, sample)
-    if len(X) < X.shape[1] and len(X) <= MAX_WHITENED:
-        span = span_of(data.rows, data.weight)
+    span = coordinates.span
+    if span is not None:  # a square matrix, cheaper to multiply with than X is
         data = data._replace(rows=data.rows.of_matrix(span.image, span))
-        gram = data.rows.gram(data.weight)
-        ridge = np.append(np.full(span.image.shape[1], ridge[0]), ridge[X.shape[1] :])
-        coordinates = whitened(data.rows, data.weight, gram, ridge)
-        return Prepared(data, coordinates, True, None, None)
-    variances = data.rows.diagonal(data.weight)
-    return Prepared(data, scaled(variances), False, None, None)
+        return Prepared(data, replace(coordinates, span=None), True)
+    return Prepared(data, coordinates)
 
 
-def _sample_of(task: Task, fit: Fit, penalty: Penalty) -> np.ndarray | None:
+def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordinates]:
+    """Place the rows, and choose coordinates in which the mean loss plus ridge is easy.
+
+    They whiten the columns, by their second moments, or the span of the rows, where
+    there are fewer of these; where there are many of both they scale the columns.
+    """
+    n_rows, n_columns = fit.X.shape
+    measure = n_columns <= min(n_rows, MAX_WHITENED)
+    data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=measure)
+    if moments is not None:
+        return data, moments, _white(task, fit, data, moments)
+    if n_rows <= MAX_WHITENED:
+        return data, None, _of_span(data, _ridge(task, fit)[0])
+    return data, None, scaled(data.rows.diagonal(data.weight))
+
+
+def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
     """Rows that stand for all, where a descent on them is worth it."""
     kinked, convex, linked = fit.traits
-    early = kinked or not convex or not penalty.smooth
+    early = kinked or not convex or not task.smooth
     few = _SAMPLED_KINKED if early else _SAMPLED_LINKED
     if task.device is not None or not (early or linked) or len(fit.X) < few:
         return None
-    return sampled_rows(fit.X.shape, fit.weight)
+    return sampled(fit.X.shape, fit.weight)
 
 
 def _by_sample(task: Task, fit: Fit, sample: np.ndarray) -> Prepared | None:
     """Whiten all rows by a sample; None where it does not tell all columns apart."""
-    X, shares = fit.X[sample], None
-    if fit.weight is not None:
-        shares = fit.weight[sample] / fit.weight[sample].sum()
-    rows, moments = measured(X, fit.y[sample], shares, intercept=task.intercept)
+    X, y, weight, *_ = fit
+    data, moments = place_by_sample(X, y, weight, sample, intercept=task.intercept)
     spanning = max(_SPANNING, float(np.finfo(X.dtype).eps) ** (2 / 3))
     if not moments.smallest_eigenvalue > spanning:
         return None
-    everyone = HostRows(fit.X, rows.shift, rows.offset, task.intercept)
-    data = data_on(everyone, fit.y, fit.weight)
+    # The sum of all rows shows what the sample has not seen of X.
+    check_unseen(data, data.rows.rmatvec(data.weight))
+    return Prepared(data, _white(task, fit, data, moments), sample=sample)
+
+
+def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
     gram, _ = moments.bordered(task.intercept)
-    ridge = task.penalty(X.shape[1]).l2
-    coordinates = whitened(everyone, data.weight, gram, ridge)
-    # A sum over all rows shows what the sample has not seen of X.
-    if not representable(everyone.rmatvec(data.weight), X.dtype):
-        check_squares(data, None, fit.X, fit.y, fit.weight, intercept=task.intercept)
-    return Prepared(data, coordinates, False, None, sample)
+    return whitened(data.rows, data.weight, gram, _ridge(task, fit))
+
+
+def _ridge(task: Task, fit: Fit) -> np.ndarray:
+    """Ridge in units of second moments, as if the curvature were 1 if it is unknown."""
+    return task.penalty(fit.X.shape[1]).l2 / (fit.curvature or 1.0)
+
+
+def _of_span(data: Data, ridge: float) -> Coordinates:
+    """Whiten the span of the rows, where there are more columns."""
+    span = span_of(data.rows, data.weight)
+    variances = np.asarray(data.rows.numpy(data.weight)) @ span.image**2
+    inner = 1.0 / np.sqrt(variances + ridge)
+    factor = np.diag(np.append(inner, np.ones(int(data.rows.intercept))))
+    condition = float(inner.max() / inner.min()) if len(inner) else 1.0
+    return Coordinates(factor, None, condition, span=span)

@@ -26,6 +26,7 @@ from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg._solve.prepare import Prepared, prepare
 from sklearn_adreg._solve.start import best_start, units
@@ -48,7 +49,8 @@ class Problem:
     """What is minimised for one target, and how.
 
     `least_squares` is theta where it came with the second moments, and `sample` are
-    the numbers of rows that stand for all, where there are many.
+    the numbers of rows that stand for all, where there are many. The rows are `unseen`
+    where nobody has looked at all of them yet.
     """
 
     objective: MeanLoss
@@ -60,6 +62,7 @@ class Problem:
     report: Report
     least_squares: np.ndarray | None = None
     sample: np.ndarray | None = None
+    unseen: bool = False
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
@@ -81,6 +84,8 @@ class Problem:
             )
         else:
             state = at(self.objective, self.penalty, state, point)
+            if self.unseen:
+                check_unseen(self.objective.data, state.gradient)
             state = minimise(self.method, self.objective, self.penalty, goal, state)
         self._check_bounded(state, goal)
         return state
@@ -148,16 +153,20 @@ class Problem:
 
 def solve_any_loss(task: Task, fit: Fit) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads."""
-    prepared = prepare(task, fit, sampled=True)
-    states: list[State] = []
-    while len(states) < fit.y.shape[1]:
-        problem, given = _problem(task, fit, prepared, len(states))
-        state = problem.descend(given)
-        spent = len(state.curve) > task.max_iter
-        if state.error <= task.tol or spent or prepared.sample is None:
-            states.append(state)
-        else:
-            prepared, states = prepare(task, fit, sampled=False), []
+    prepared = prepare(task, fit, by_sample=True)
+    found = descended(task, fit, prepared)
+    spent = found.n_iter >= task.max_iter
+    if found.error <= task.tol or spent or prepared.sample is None:
+        return found
+    return descended(task, fit, prepare(task, fit, by_sample=False))
+
+
+def descended(task: Task, fit: Fit, prepared: Prepared) -> Solution:
+    """Descend for each target on rows that are prepared."""
+    states = []
+    for column in range(fit.y.shape[1]):
+        problem, given = _problem(task, fit, prepared, column)
+        states.append(problem.descend(given))
     return solution(task, prepared.data.rows, states)
 
 
@@ -170,8 +179,9 @@ def _problem(
     loss = LinearLoss.cheapest(task.loss)
     objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
     penalty = task.penalty(rows.shape[1] - task.intercept)
-    start, given = prepared.least_squares, fit.start
-    method: Method = ProximalNewton(objective)
+    start, given = prepared.theta, fit.start
+    curvature = fit.curvature or None
+    method: Method = ProximalNewton(objective, curvature, prepared.known)
     if prepared.coordinates is not None:
         method = QuasiNewton(prepared.coordinates, prepared.of_all)
     problem = Problem(
@@ -184,6 +194,7 @@ def _problem(
         fit.report,
         None if start is None else start[:, column],
         prepared.sample,
+        prepared.unseen,
     )
     if given is None:
         return problem, None

@@ -1,4 +1,4 @@
-"""THE table of routes: which descent serves which parameters and which loss."""
+"""THE table of routes: which descent serves which parameters, loss and X."""
 
 from __future__ import annotations
 
@@ -8,32 +8,72 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Report, Solution
 from sklearn_adreg._loss.check import check_loss
 from sklearn_adreg._loss.traits import Traits, traits_of
-from sklearn_adreg._solve.lasso import solve_lasso
-from sklearn_adreg._solve.least_squares import solve_least_squares
+from sklearn_adreg._objective.quadratic import curvature_of
+from sklearn_adreg._rows.moments import weighted_mean
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
-    solve_squared_error_step_by_step,
+    solve_in_closed_form,
+    solve_on_moments,
+    solve_on_rows,
 )
 from sklearn_adreg._solve.problem import solve_any_loss
+from sklearn_adreg._solve.squared_error import (
+    solve_lasso_by_moments,
+    solve_lasso_by_sample,
+    solve_least_squares,
+)
 from sklearn_adreg._solve.task import Fit, Start, Task
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
 
 _SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
+_WINDOWS = "in windows that narrow"
+
+# What the column X of the table says, of n rows and d columns. `fresh` is a fit without
+# a start whose tol is above zero.
+SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
+    "any": lambda _task, _fit: True,
+    # Factors of more columns, or rows, cost more than the steps that they save.
+    "min(n, d) <= 4096": lambda _, fit: min(fit.X.shape) <= MAX_WHITENED,
+    # Of fewer columns moments cost no more than a look at a sample of the rows first.
+    "many rows, d >= 64, fresh": lambda task, fit: (
+        fit.fresh(task) and fit.X.shape[1] >= 64
+    ),
+    # Moments of more columns cost more than those of working sets.
+    "d <= min(n, 512), fresh": lambda task, fit: (
+        fit.fresh(task) and fit.X.shape[1] <= min(len(fit.X), 512)
+    ),
+    # Eigenvectors of d columns cost as much as 0.3 d (of 32) to 2 d (of 512) steps with
+    # their moments. From zero, descents stay in the span of the rows.
+    "min(n, d) <= max(64, max_iter)": lambda task, fit: (
+        min(fit.X.shape) <= max(64, task.max_iter)
+        and (fit.start is None or fit.X.shape[1] <= len(fit.X))
+    ),
+    # Moments of d columns cost about as much as d / 20 visits of the rows.
+    "d <= min(n, 4096, 20 max_iter)": lambda task, fit: (
+        fit.X.shape[1] <= min(len(fit.X), MAX_WHITENED, 20 * task.max_iter)
+    ),
+}
 
 
 class Route(NamedTuple):
-    """A row of the table: what it serves, how in words, and what it does."""
+    """A row of the table: what it serves, how in words, and what it does.
+
+    `X` is one of `SHAPES`. Where the data turn out not to be for a route, `solve`
+    returns None, and the next row that serves is taken.
+    """
 
     epsilon: str
     penalty: str
     loss: str
+    X: str
     method: str
     objective: str
-    solve: Callable[[Task, Fit], Solution]
+    solve: Callable[[Task, Fit], Solution | None]
 
     def serves(self, epsilon: str, penalty: str, loss: str) -> bool:
         """Whether this row is for such parameters and such a loss."""
@@ -41,45 +81,35 @@ class Route(NamedTuple):
         return all(mine in ("any", asked) for mine, asked in served)
 
 
-# The first row that serves is taken.
+# The first row that serves is taken. (The formatter would make it nine times as long.)
+# fmt: off
 ROUTES = (
-    Route("auto", "smooth", "squared", "refinement", "MeanLoss", solve_least_squares),
-    Route("auto", "smooth", "smooth", "quasi-Newton", "MeanLoss", solve_any_loss),
-    Route(
-        "auto",
-        "smooth",
-        "kinked",
-        "quasi-Newton, in windows that narrow",
-        "MeanLoss, StraightLoss",
-        solve_any_loss,
-    ),
-    Route(
-        "auto",
-        "l1",
-        "squared",
-        "proximal Newton, or the minimum of moments",
-        "MeanLoss, Quadratic",
-        solve_lasso,
-    ),
-    Route("auto", "l1", "smooth", "proximal Newton", "MeanLoss", solve_any_loss),
-    Route(
-        "auto",
-        "l1",
-        "kinked",
-        "proximal Newton, in windows that narrow",
-        "MeanLoss, StraightLoss",
-        solve_any_loss,
-    ),
-    Route(
-        "number",
-        "any",
-        "squared",
-        "textbook, in closed form without l1",
-        "Quadratic, MeanLoss",
-        solve_squared_error_step_by_step,
-    ),
-    Route("number", "any", "any", "textbook", "MeanLoss", solve_any_loss_step_by_step),
+    Route("auto", "smooth", "squared", "min(n, d) <= 4096",
+          "refinement", "MeanLoss", solve_least_squares),
+    Route("auto", "smooth", "kinked", "any",
+          f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
+    Route("auto", "smooth", "any", "any",
+          "quasi-Newton", "MeanLoss", solve_any_loss),
+    Route("auto", "l1", "squared", "many rows, d >= 64, fresh",
+          "minimum of likely columns' moments, proximal Newton",
+          "Quadratic, MeanLoss", solve_lasso_by_sample),
+    Route("auto", "l1", "squared", "d <= min(n, 512), fresh",
+          "minimum of moments, or proximal Newton from it",
+          "Quadratic, MeanLoss", solve_lasso_by_moments),
+    Route("auto", "l1", "kinked", "any",
+          f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
+    Route("auto", "l1", "any", "any",
+          "proximal Newton", "MeanLoss", solve_any_loss),
+    Route("number", "smooth", "squared", "min(n, d) <= max(64, max_iter)",
+          "textbook, in closed form", "Quadratic", solve_in_closed_form),
+    Route("number", "any", "squared", "d <= min(n, 4096, 20 max_iter)",
+          "textbook", "Quadratic", solve_on_moments),
+    Route("number", "any", "squared", "any",
+          "textbook", "MeanLoss", solve_on_rows),
+    Route("number", "any", "any", "any",
+          "textbook", "MeanLoss", solve_any_loss_step_by_step),
 )
+# fmt: on
 
 
 def solve(
@@ -90,25 +120,40 @@ def solve(
     start: Start | None,
     report: Report,
 ) -> Solution:
-    """Descend by the route that serves the parameters and the loss."""
-    traits, squared = _SQUARED_ERROR, task.loss == SquaredError()
-    if not squared:
-        counted = y if weight is None else y[weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        traits = traits_of(task.loss, task.backend, counted)
-    fit = Fit(X, y, weight, start, report, traits)
-    chosen = route(task, traits, squared=bool(squared))
-    # Second moments are large products: squared error alone gains by more threads.
-    direct = chosen.loss == "squared" and chosen.penalty != "l1"
-    with nullcontext() if direct else suitable_threads(task, X):
-        return chosen.solve(task, fit)
+    """Descend by the first route that serves the parameters, the loss and the data."""
+    if task.loss == SquaredError():
+        return _solve_squared(task, Fit(X, y, weight, start, report, _SQUARED_ERROR))
+    counted = y if weight is None else y[weight > 0]
+    check_loss(task.loss, task.backend, counted)
+    traits = traits_of(task.loss, task.backend, counted)
+    return _routed(task, Fit(X, y, weight, start, report, traits))
 
 
-def route(task: Task, traits: Traits, *, squared: bool) -> Route:
-    """Return the first row of the table that serves."""
+def _solve_squared(task: Task, fit: Fit) -> Solution:
+    """Centre the targets: whatever the coefficients, the intercept takes up the means.
+
+    Without an intercept the means are zero.
+    """
+    X, y = fit.X, fit.y
+    mean = weighted_mean(y, fit.weight) if task.intercept else np.zeros(y.shape[1])
+    start = None if fit.start is None else (fit.start[0], fit.start[1] - mean)
+    curvature = curvature_of(task.loss, task.backend, X.dtype)
+    centred = (y - mean).astype(X.dtype)
+    found = _routed(task, fit._replace(y=centred, start=start, curvature=curvature))
+    return found._replace(intercept=found.intercept + mean)
+
+
+def _routed(task: Task, fit: Fit) -> Solution:
+    """Take the first row that serves, and does not pass the data on."""
+    squared = fit.curvature > 0
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
-        "kinked" if traits.kinked else "squared" if squared else "smooth",
+        "kinked" if fit.traits.kinked else "squared" if squared else "smooth",
     )
-    return next(route for route in ROUTES if route.serves(*asked))
+    # Moments are large products, which gain by more threads; working sets do not.
+    direct = squared and (task.smooth or task.epsilon is not None)
+    with nullcontext() if direct else suitable_threads(task, fit.X):
+        served = (r for r in ROUTES if r.serves(*asked) and SHAPES[r.X](task, fit))
+        tried = (route.solve(task, fit) for route in served)
+        return next(found for found in tried if found is not None)

@@ -11,7 +11,6 @@ from sklearn_adreg._descent.loop import Report
 from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.moments import weighted_mean
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss
 
@@ -22,7 +21,8 @@ class Fit(NamedTuple):
     """Checked data of one call of `fit`, and the traits of the loss on them.
 
     `y` is (n_samples, n_targets), and `weight` sums to one (None: all the same).
-    `start` are coefficients (n_features, n_targets) and intercepts, or None.
+    `start` are coefficients (n_features, n_targets) and intercepts, or None. The
+    `curvature` is the constant second derivative of squared error, 0 for other losses.
     """
 
     X: np.ndarray
@@ -31,16 +31,11 @@ class Fit(NamedTuple):
     start: Start | None
     report: Report
     traits: Traits
+    curvature: float = 0.0
 
-    def centred(self, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Means of the targets, zero without an intercept, and the targets less these.
-
-        Of squared error the intercept takes up the means, whatever the coefficients.
-        """
-        level = np.zeros(self.y.shape[1])
-        if intercept:
-            level = weighted_mean(self.y, self.weight)
-        return level, (self.y - level).astype(self.X.dtype)
+    def fresh(self, task: Task) -> bool:
+        """Whether the descent may start, and stop, where it likes."""
+        return self.start is None and task.tol > 0
 
 
 @dataclass(frozen=True)
