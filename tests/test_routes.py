@@ -10,8 +10,9 @@ import pytest
 from pages import ROOT
 
 from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._solve import routes
-from sklearn_adreg._solve.routes import ROUTES, Route
+from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
 
 PAGE = "docs/user_guide/how_it_works.md"
 
@@ -24,7 +25,7 @@ REACHED: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
     (0, {"l1_ratio": 1.0}, (40, 3)),
     (1, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
     (2, {"loss": "huber"}, (40, 3)),
-    (3, LASSO, (40_000, 64)),
+    (3, LASSO, (40_000, 100)),
     (4, LASSO, (40, 3)),
     (5, LASSO | {"loss": "pinball"}, (40, 3)),
     (6, LASSO | {"loss": "huber"}, (40, 3)),
@@ -90,3 +91,9 @@ def test_some_route_serves_whatever_is_asked() -> None:
     for each in asked:
         last = [route for route in ROUTES if route.serves(*each)][-1]
         assert last.X == "any", each
+
+
+def test_shapes_say_what_they_are() -> None:
+    assert {route.X for route in ROUTES} == set(SHAPES)
+    assert f"min(n, d) <= {MAX_WHITENED}" in SHAPES
+    assert f"d <= min(n, {MAX_WHITENED}, 20 max_iter)" in SHAPES

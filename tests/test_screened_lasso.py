@@ -11,7 +11,7 @@ from sklearn.linear_model import ElasticNet
 
 from sklearn_adreg import GradientDescentRegressor
 
-N_ROWS, N_COLUMNS = 40_000, 80
+N_ROWS, N_COLUMNS = 40_000, 100
 
 
 def data(*, offset: float = 0.0, level: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def data(*, offset: float = 0.0, level: float = 5.0) -> tuple[np.ndarray, np.nda
     X = rng.standard_normal((N_ROWS, N_COLUMNS))
     X[:, 1:] += 0.5 * X[:, :-1]
     X *= np.geomspace(0.5, 2.0, N_COLUMNS)
-    y = level + X[:, ::15] @ rng.uniform(1.0, 2.0, 6) + rng.standard_normal(N_ROWS)
+    y = level + X[:, ::17] @ rng.uniform(1.0, 2.0, 6) + rng.standard_normal(N_ROWS)
     return X + offset, y
 
 
@@ -86,7 +86,7 @@ def test_columns_that_few_rows_show() -> None:
     # Most samples of the rows overlook some of these columns.
     X, y = data()
     rng = np.random.default_rng(2)
-    for column in range(1, 80, 8):
+    for column in range(1, N_COLUMNS, 8):
         rows = rng.choice(N_ROWS, 3, replace=False)
         X[:, column] = 0.0
         X[rows, column] = 200.0

@@ -36,9 +36,10 @@ _FEWEST_JOINING, _JOINING_SHARE = 8, 0.1
 # Parts of the way to the minimum on a face that are tried. Without the shorter ones an
 # entry at a time becomes zero: 1,500 linear systems where these take 200.
 _PARTS = (1.0, 0.5, 0.25, 0.1)
-# Singular values, relative to the largest, of columns that depend on each other.
+# Singular values, relative to the largest, of columns that depend on each other; those
+# of a Cholesky factor are right to the root of the rounding, 1.5e-8.
 _DEPENDENT = 1e-7
-# Values that differ by less, relative, differ by their rounding.
+# Values that differ by less, relative, differ by the rounding of sums of products.
 _VALUE_ROUNDING = 64 * _EPS
 
 

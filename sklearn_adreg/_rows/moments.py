@@ -22,7 +22,7 @@ import numpy as np
 
 from sklearn_adreg._rows.host import HostRows
 
-# Rows that tell roughly where the columns are.
+# Rows that tell where the columns are to about a sixteenth of a standard deviation.
 _FIRST_ROWS = 256
 # A mean of so many standard deviations costs two digits of the second moments at the
 # most, and refinement brings them back: no copy of X is made to subtract it.
@@ -158,7 +158,7 @@ def pooled(parts: Moments, counts: np.ndarray) -> Moments:
 def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Weighted mean over the rows, in float64."""
     if weight is None:
-        return values.mean(axis=0, dtype=np.float64)
+        return values.sum(axis=0, dtype=np.float64) / len(values)
     return np.asarray(weight @ values / weight.sum(), dtype=np.float64)
 
 

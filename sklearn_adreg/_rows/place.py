@@ -34,8 +34,10 @@ from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._validation import check_range
 from sklearn_adreg.backends.base import Backend
 
-# A sample has so many rows, part of all rows, and rows for each column, at least; and
-# is taken where there are several times as many.
+# A sample has so many rows, which cost little beside what a fit does once; such a part
+# of all, a step on which costs little beside one on all; and so many for each column,
+# with which moments are right to about a fifth in each direction. There are to be
+# several times as many, or starting on a sample spares nothing.
 _SAMPLE_ROWS, _SAMPLE_SHARE, _SAMPLE_PER_COLUMN = 1 << 13, 16, 20
 _TIMES_AS_MANY = 4
 

@@ -21,7 +21,8 @@ import numpy as np
 # the rows: any number of them may be visited at a time, and a device may compile it.
 Visitor = Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
 
-# Columns of a product with as many right-hand sides as there are rows.
+# Right-hand sides of a product at a time, where there are as many as rows: each takes
+# as much memory as a row vector and a column of theta.
 _ROWS_AT_ONCE = 64
 
 

@@ -23,8 +23,8 @@ from sklearn_adreg._solve.task import Fit, Task
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
 _SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
-# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened. Where
-# a sample shows so little of a direction, the others may show more of it.
+# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened: where
+# it shows less of a direction, other rows may be so long there that whitening does harm.
 _SPANNING = 1e-8
 
 

@@ -37,10 +37,11 @@ from sklearn_adreg._solve.prepare import Prepared, in_coordinates, sampled_rows
 from sklearn_adreg._solve.problem import descended
 from sklearn_adreg._solve.task import Fit, Task
 
-# More likely columns than this part of all are not worth a look at a sample first.
+# Where so many columns are likely, their moments take 0.7 (of 400) to 0.9 (of 100) of
+# the time that those of all take.
 _MOST_SCREENED = 0.5
-# By how many of its standard errors the gradient on a sample may be off: of 500
-# columns that do not matter one is then taken for likely, and costs next to nothing.
+# By how many of its standard errors the gradient on a sample may be off: of 700 columns
+# that just matter one is overlooked, and costs another step.
 _STANDARD_ERRORS = 3.0
 
 
@@ -60,7 +61,8 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         first = float(value), np.asarray(gradient)
     eps = float(np.finfo(fit.X.dtype).eps)
     goal = Goal(task.tol, task.max_iter, 1.0, 0.0, 1.0, eps, fit.report)
-    scale = positive_roots(mean_square(fit.y, fit.weight))
+    square = mean_square(fit.y, fit.weight) if moments is None else moments.square
+    scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()
     theta, curve, error = refine(
         objective, penalty, coordinates, goal, fit.curvature, scale, theta, first
