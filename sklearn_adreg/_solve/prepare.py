@@ -24,7 +24,7 @@ from sklearn_adreg._solve.task import Fit, Task
 # times as fast.
 _SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
 # Smallest eigenvalue of a sample's scaled moments by which all rows are whitened: where
-# it shows less of a direction, other rows may be so long there that whitening does harm.
+# it shows less of a direction, other rows may be so long there that whitening harms.
 _SPANNING = 1e-8
 
 
