@@ -50,7 +50,8 @@ class Problem:
 
     `least_squares` is theta where it came with the second moments, and `sample` are
     the numbers of rows that stand for all, where there are many. The rows are `unseen`
-    where nobody has looked at all of them yet.
+    where nobody has looked at all of them yet, and `constant` is theta of the best
+    constant where it is known.
     """
 
     objective: MeanLoss
@@ -63,6 +64,7 @@ class Problem:
     least_squares: np.ndarray | None = None
     sample: np.ndarray | None = None
     unseen: bool = False
+    constant: np.ndarray | None = None
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
@@ -106,7 +108,11 @@ class Problem:
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(
-            self.objective, self.penalty, candidates, linked=self.traits.linked
+            self.objective,
+            self.penalty,
+            candidates,
+            linked=self.traits.linked,
+            known_constant=self.constant,
         )
         return theta, point, None if number > 0 or near is None else float(near)
 
@@ -180,7 +186,8 @@ def _problem(
     objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
     penalty = task.penalty(rows.shape[1] - task.intercept)
     start, given = prepared.theta, fit.start
-    curvature = fit.curvature or None
+    squared = fit.curvature > 0  # targets are centred: the best constant is zero
+    curvature = fit.curvature if squared else None
     method: Method = ProximalNewton(objective, curvature, prepared.known)
     if prepared.coordinates is not None:
         method = QuasiNewton(prepared.coordinates, prepared.of_all)
@@ -195,6 +202,7 @@ def _problem(
         None if start is None else start[:, column],
         prepared.sample,
         prepared.unseen,
+        np.zeros(rows.shape[1]) if squared else None,
     )
     if given is None:
         return problem, None

@@ -36,6 +36,7 @@ def best_start(
     candidates: Sequence[np.ndarray],
     *,
     linked: bool,
+    known_constant: np.ndarray | None = None,
 ) -> tuple[int, np.ndarray, Point]:
     """Return the theta of the least objective on some rows, and its point on all.
 
@@ -43,8 +44,12 @@ def best_start(
     finite on all rows, an error where there is none. The number is that of the
     candidate.
     """
-    precision, few = _ROUGH_CONSTANT, rough(objective, _CONSTANT_ROWS)
-    constant = best_constant(few, linked=linked, precision=precision)
+    precision = _ROUGH_CONSTANT
+    if known_constant is None:
+        few = rough(objective, _CONSTANT_ROWS)
+        constant = best_constant(few, linked=linked, precision=precision)
+    else:
+        constant = known_constant
     starts, some, values = [*candidates, constant], rough(objective), []
     for theta in starts:
         value = some.value(some.linear_predictor(theta)) + penalty.value(theta)
@@ -54,7 +59,11 @@ def best_start(
         point = objective.point(objective.linear_predictor(theta))
         if not np.isfinite(point.value):
             continue
-        if theta is constant and not balanced(objective, point):
+        if (
+            theta is constant
+            and known_constant is None
+            and not balanced(objective, point)
+        ):
             theta = best_constant(objective, linked=linked, precision=precision)
             point = objective.point(objective.linear_predictor(theta))
         return number, theta, point
