@@ -157,23 +157,20 @@ class Problem:
             raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
 
 
-def solve_any_loss(task: Task, fit: Fit) -> Solution:
+def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads."""
-    prepared = prepare(task, fit, by_sample=True)
-    found = descended(task, fit, prepared)
-    spent = found.n_iter >= task.max_iter
-    if found.error <= task.tol or spent or prepared.sample is None:
-        return found
-    return descended(task, fit, prepare(task, fit, by_sample=False))
-
-
-def descended(task: Task, fit: Fit, prepared: Prepared) -> Solution:
-    """Descend for each target on rows that are prepared."""
+    if prepared is None:
+        prepared = prepare(task, fit, by_sample=True)
     states = []
     for column in range(fit.y.shape[1]):
         problem, given = _problem(task, fit, prepared, column)
         states.append(problem.descend(given))
-    return solution(task, prepared.data.rows, states)
+    found = solution(task, prepared.data.rows, states)
+    if prepared.sample is None or found.error <= task.tol:
+        return found
+    if found.n_iter >= task.max_iter:
+        return found
+    return solve_any_loss(task, fit, prepare(task, fit, by_sample=False))
 
 
 def _problem(

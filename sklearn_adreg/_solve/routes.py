@@ -51,8 +51,8 @@ SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     ),
     # Eigenvectors of d columns cost as much as 0.3 d (of 32) to 2 d (of 512) steps with
     # their moments. From zero, descents stay in the span of the rows.
-    "min(n, d) <= max(64, max_iter)": lambda task, fit: (
-        min(fit.X.shape) <= max(64, task.max_iter)
+    "min(n, d) <= min(4096, max(64, max_iter))": lambda task, fit: (
+        min(fit.X.shape) <= min(MAX_WHITENED, max(64, task.max_iter))
         and (fit.start is None or fit.X.shape[1] <= len(fit.X))
     ),
     # Moments of d columns cost about as much as d / 20 visits of the rows.
@@ -102,7 +102,7 @@ ROUTES = (
           f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
     Route("auto", "l1", "any", "any",
           "proximal Newton", "MeanLoss", solve_any_loss),
-    Route("number", "smooth", "squared", "min(n, d) <= max(64, max_iter)",
+    Route("number", "smooth", "squared", "min(n, d) <= min(4096, max(64, max_iter))",
           "textbook, in closed form", "Quadratic", solve_in_closed_form),
     Route("number", "any", "squared", "d <= min(n, 4096, 20 max_iter)",
           "textbook", "Quadratic", solve_on_moments),
@@ -123,31 +123,14 @@ def solve(
     report: Report,
 ) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
-    if task.loss == SquaredError():
-        return _solve_squared(task, Fit(X, y, weight, start, report, _SQUARED_ERROR))
-    counted = y if weight is None else y[weight > 0]
-    check_loss(task.loss, task.backend, counted)
-    traits = traits_of(task.loss, task.backend, counted)
-    return _routed(task, Fit(X, y, weight, start, report, traits))
-
-
-def _solve_squared(task: Task, fit: Fit) -> Solution:
-    """Centre the targets: whatever the coefficients, the intercept takes up the means.
-
-    Without an intercept the means are zero.
-    """
-    X, y = fit.X, fit.y
-    mean = weighted_mean(y, fit.weight) if task.intercept else np.zeros(y.shape[1])
-    start = None if fit.start is None else (fit.start[0], fit.start[1] - mean)
-    curvature = curvature_of(task.loss, task.backend, X.dtype)
-    centred = (y - mean).astype(X.dtype)
-    found = _routed(task, fit._replace(y=centred, start=start, curvature=curvature))
-    return found._replace(intercept=found.intercept + mean)
-
-
-def _routed(task: Task, fit: Fit) -> Solution:
-    """Take the first row that serves, and does not pass the data on."""
-    squared = fit.curvature > 0
+    fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
+    squared, mean = bool(task.loss == SquaredError()), np.zeros(y.shape[1])
+    if squared:
+        fit, mean = _centred(task, fit)
+    else:
+        counted = y if weight is None else y[weight > 0]
+        check_loss(task.loss, task.backend, counted)
+        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
@@ -155,7 +138,24 @@ def _routed(task: Task, fit: Fit) -> Solution:
     )
     # Moments are large products, which gain by more threads; working sets do not.
     direct = squared and (task.smooth or task.epsilon is not None)
-    with nullcontext() if direct else suitable_threads(task, fit.X):
-        served = (r for r in ROUTES if r.serves(*asked) and SHAPES[r.X](task, fit))
-        tried = (route.solve(task, fit) for route in served)
-        return next(found for found in tried if found is not None)
+    with nullcontext() if direct else suitable_threads(task, X):
+        for route in ROUTES:
+            found = None
+            if route.serves(*asked) and SHAPES[route.X](task, fit):
+                found = route.solve(task, fit)
+            if found is not None:
+                return found._replace(intercept=found.intercept + mean)
+    raise AssertionError("The last row serves whatever is asked.")
+
+
+def _centred(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
+    """Subtract the means of the targets, and return them; zero without an intercept.
+
+    Of squared error the intercept takes them up, whatever the coefficients.
+    """
+    X, y, start = fit.X, fit.y, fit.start
+    mean = weighted_mean(y, fit.weight) if task.intercept else np.zeros(y.shape[1])
+    start = None if start is None else (start[0], start[1] - mean)
+    curvature = curvature_of(task.loss, task.backend, X.dtype)
+    centred = (y - mean).astype(X.dtype)
+    return fit._replace(y=centred, start=start, curvature=curvature), mean

@@ -34,7 +34,7 @@ from sklearn_adreg._rows.moments import (
 )
 from sklearn_adreg._rows.place import place, place_by_sample
 from sklearn_adreg._solve.prepare import Prepared, in_coordinates, sampled_rows
-from sklearn_adreg._solve.problem import descended
+from sklearn_adreg._solve.problem import solve_any_loss
 from sklearn_adreg._solve.task import Fit, Task
 
 # Where so many columns are likely, their moments take 0.7 (of 400) to 0.9 (of 100) of
@@ -86,7 +86,7 @@ def solve_lasso_by_moments(task: Task, fit: Fit) -> Solution:
         error = float((changes / positive_roots(moments.square)).max())
     if not error <= task.tol:
         known = np.arange(len(theta)), fit.curvature * quadratic.gram
-        return descended(task, fit, Prepared(data, theta=theta, known=known))
+        return solve_any_loss(task, fit, Prepared(data, theta=theta, known=known))
     ends = 0 * theta, theta
     values = [quadratic.values_and_gradient(end)[0].sum() for end in ends]
     curve = np.array(values) + [penalty.column().value(end) for end in ends]
@@ -123,7 +123,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     theta[columns] = np.linalg.solve(shear.T, found)
     known = columns, fit.curvature * (shear @ quadratic.gram @ shear.T)
     prepared = Prepared(data, theta=theta, known=known, unseen=True)
-    return descended(task, fit, prepared)
+    return solve_any_loss(task, fit, prepared)
 
 
 def _likely(
