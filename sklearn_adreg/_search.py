@@ -18,9 +18,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._cv.candidates import checked_list
 from sklearn_adreg._cv.scoring import make_router, routed
-from sklearn_adreg._cv.search import Search
+from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._validation import checked_target, checked_weights

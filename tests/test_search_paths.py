@@ -56,9 +56,9 @@ def test_path_scores(name: str) -> None:
     # At the start every model is the mean of its training rows.
     start = [score_of(scoring, 1e-12, 1) for _ in epsilons()]
     assert_allclose(model.path_scores_[:, :, 0].T, start, rtol=1e-8)
-    assert_array_equal(
-        model.cv_results_["mean_test_score"], model.path_scores_[:, :, -1].mean(axis=0)
-    )
+    # Products with fewer columns are rounded differently.
+    found = model.path_scores_[:, :, -1].mean(axis=0)
+    assert_allclose(model.cv_results_["mean_test_score"], found, rtol=1e-13)
 
 
 def test_early_stopping() -> None:

@@ -40,8 +40,8 @@ _DIRECT_EIGENVALUES = 64
 _EIGENVALUE_TOLERANCE = 1e-4
 
 
-class Problem(NamedTuple):
-    """What descents are given: arrays of the objective, and when and how each steps.
+class Batch(NamedTuple):
+    """Descents side by side: arrays of the objective, and how each steps and stops.
 
     Columns of theta, k in all, go through the targets of each descent in turn.
     `epsilon` and `scale`, the standard deviation of the target, are (k,). `moves` is
@@ -58,7 +58,7 @@ class Problem(NamedTuple):
     n_iter: Any
 
 
-class State(NamedTuple):
+class BatchState(NamedTuple):
     """Where descents stand.
 
     `values` are the objectives of the columns of `theta`, `value` is their sum, and
@@ -76,41 +76,43 @@ class State(NamedTuple):
 
 
 # Takes a state at most so many steps on, and reports: the state, and all values.
-Run = Callable[[State, int, Callable[[np.ndarray], None]], tuple[State, np.ndarray]]
+Run = Callable[
+    [BatchState, int, Callable[[np.ndarray], None]], tuple[BatchState, np.ndarray]
+]
 
 
 @dataclass(frozen=True)
-class Step:
+class BatchStep:
     """A step of all active descents; `function` is the objective's `separated`."""
 
     function: Callable[[Any, Any], tuple[Any, Any]]
     xp: Any
     smooth: bool
 
-    def __call__(self, problem: Problem, state: State) -> State:
+    def __call__(self, batch: Batch, state: BatchState) -> BatchState:
         """Take the step that was found last, and find the next."""
         n_descents = len(state.active)
         n_targets = state.theta.shape[1] // n_descents
         active = (state.active[:, None] & np.ones(n_targets, dtype=bool)).reshape(-1)
         theta = self.xp.where(active, state.following, state.theta)
-        values, gradient = self.function(problem.arrays, theta)
-        penalty = Penalty(*problem.penalty)
+        values, gradient = self.function(batch.arrays, theta)
+        penalty = Penalty(*batch.penalty)
         values = values + penalty.values(theta)
-        change = problem.moves * problem.epsilon * (gradient + penalty.gradient(theta))
+        change = batch.moves * batch.epsilon * (gradient + penalty.gradient(theta))
         following = theta - change
         if not self.smooth:
-            following = penalty.prox(self.xp, following, problem.epsilon)
+            following = penalty.prox(self.xp, following, batch.epsilon)
             change = theta - following
-        decrease = (change**2).sum(axis=0) / problem.epsilon
-        errors = (decrease**0.5 / problem.scale).reshape(n_descents, n_targets)
+        decrease = (change**2).sum(axis=0) / batch.epsilon
+        errors = (decrease**0.5 / batch.scale).reshape(n_descents, n_targets)
         error, taken = errors.max(axis=1), state.taken + 1
         finite = abs(values.reshape(n_descents, n_targets).sum(axis=1)) < np.inf
-        far = (problem.tol == 0) | (error > problem.tol)
-        goes_on = state.active & finite & far & (taken < problem.n_iter)
-        return State(theta, following, values.sum(), values, error, taken, goes_on)
+        far = (batch.tol == 0) | (error > batch.tol)
+        goes_on = state.active & finite & far & (taken < batch.n_iter)
+        return BatchState(theta, following, values.sum(), values, error, taken, goes_on)
 
 
-def any_active(_problem: Problem, state: State) -> Any:
+def any_active(_batch: Batch, state: BatchState) -> Any:
     """Whether a descent is to step on."""
     return state.active.any()
 
@@ -126,7 +128,7 @@ def textbook(
     tol: float,
     n_iter: np.ndarray,
     fixed_intercept: bool = False,
-) -> tuple[Run, State]:
+) -> tuple[Run, BatchState]:
     """Set descents up on the columns of an objective, a `MeanLoss` or a `Quadratic`.
 
     They start at the columns of theta, (p, k). The strengths of the penalty are (p, 1)
@@ -141,7 +143,7 @@ def textbook(
     moves = np.ones((len(penalty.l2), 1), dtype=dtype)
     if fixed_intercept:
         moves[-1] = 0.0
-    problem = Problem(
+    batch = Batch(
         arrays,
         epsilon.astype(dtype),
         moves,
@@ -150,13 +152,15 @@ def textbook(
         scale.astype(dtype),
         n_iter.astype(dtype),
     )
-    step = Step(function, backend.array_namespace if compiled else np, penalty.smooth)
+    step = BatchStep(
+        function, backend.array_namespace if compiled else np, penalty.smooth
+    )
     iterate = backend.iterate if compiled else iterate_in_python
-    run = partial(iterate, step, any_active, problem)
+    run = partial(iterate, step, any_active, batch)
     # The first step leads from nowhere to theta, and is not counted.
     theta, active = theta.astype(dtype), np.ones(len(n_iter), dtype=bool)
     nothing, taken = np.zeros(theta.shape[1], dtype=dtype), dtype.type(-1)
-    nowhere = State(
+    nowhere = BatchState(
         theta, theta, nothing[0], nothing, nothing[: len(n_iter)], taken, active
     )
     return run, run(nowhere, 1, unreported)[0]
