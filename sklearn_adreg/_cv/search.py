@@ -26,8 +26,9 @@ from sklearn_adreg.backends import get_backend
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
+# The grid left to itself: six steps a decade, between these parts of the largest stable
+# step, which is known to three digits.
 _N_EPSILONS = 20
-# The grid left to itself: its ends, in parts of the largest stable step.
 _SHORTEST, _LONGEST = 1e-3, 0.95
 
 
