@@ -245,7 +245,7 @@ def report_divergence(
 
 def _ranks(means: np.ndarray) -> np.ndarray:
     """One for the largest; candidates that are not scored come last."""
-    if np.isnan(means).all():
-        return np.ones(len(means), dtype=np.int32)
-    worst = np.nanmin(means) - 1
-    return rankdata(-np.nan_to_num(means, nan=worst), method="min").astype(np.int32)
+    known = ~np.isnan(means)
+    ranks = np.full(len(means), known.sum() + 1, dtype=np.int32)
+    ranks[known] = rankdata(-means[known], method="min")
+    return ranks
