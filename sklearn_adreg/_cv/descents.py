@@ -42,6 +42,7 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._solve.task import Task
 from sklearn_adreg.losses import Loss
 
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
@@ -208,13 +209,14 @@ class Fold(NamedTuple):
 
 
 def folds_in_closed_form(
-    data: Data, splits: Sequence[Split], loss: Loss, where: dict[str, Any], ridge: float
+    data: Data, splits: Sequence[Split], task: Task, ridge: float
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split; the largest stable step on these, and on all rows.
 
-    `where` is what `place` is told. The data come back with the rows that theta is of.
+    The data come back with the rows that theta is of.
     """
-    curvature = curvature_of(loss, where["backend"], data.rows.dtype)
+    where = task.place
+    curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
     if data.rows.X.shape[1] > len(data.weight):
         data, where = in_span(data, where), where | {"device": None}
     moments, parts = fold_moments(data, splits, where)
@@ -229,14 +231,16 @@ def folds_in_closed_form(
 
 
 def folds_step_by_step(
-    data: Data, splits: Sequence[Split], loss: Loss, where: dict[str, Any], ridge: float
+    data: Data, splits: Sequence[Split], task: Task, ridge: float
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
     counted = data.target[data.weight > 0]
-    check_loss(loss, where["backend"], counted)
-    linked = traits_of(loss, where["backend"], counted).linked
+    check_loss(task.loss, task.backend, counted)
+    linked = traits_of(task.loss, task.backend, counted).linked
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
-    *descents, whole = [StepByStep(train, loss, linked, where) for train in every]
+    *descents, whole = [
+        StepByStep(train, task.loss, linked, task.place) for train in every
+    ]
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
     ]

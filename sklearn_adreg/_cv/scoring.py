@@ -17,14 +17,17 @@ import numpy as np
 from sklearn import get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
+from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.descents import Candidates, Ends, Fold
 from sklearn_adreg._cv.folds import shares, some_rows
+from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.linear import predicted
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.moments import Moments
@@ -161,13 +164,14 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
 class Evaluator:
     """What all candidates on a split are scored with.
 
-    `X` and `y` are as scorers see them, and `settings` those of all models.
+    `X` and `y` are as they came, for the scorers; models have coefficients of a float
+    type, `dtype`, and `settings`.
     """
 
     data: Data
-    loss: Loss
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
+    dtype: np.dtype
     candidates: Candidates
     measures: Sequence[Measure]
     settings: dict[str, Any]
@@ -216,7 +220,8 @@ class Evaluator:
         """Scores of models, (n_models,), from theta, (p, n_models, n_targets)."""
         found: Scores = {}
         if any(measure.formula for measure in measures):
-            errors = mean_squared_errors(self.data, fold, self.loss, theta)
+            loss = get_loss(self.settings["loss"])
+            errors = mean_squared_errors(self.data, fold, loss, theta)
             found = {
                 measure.name: measure.formula(errors, spread)
                 for measure in measures
@@ -231,15 +236,15 @@ class Evaluator:
         self, theta: np.ndarray, numbers: np.ndarray
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
-        target = 0 if self.y.ndim == 1 else slice(None)
+        target = 0 if np.ndim(self.y) == 1 else slice(None)
         for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
             params = self.candidates.params[number]
             model = GradientDescentRegressor(**(self.settings | params))
             coef, intercept = self.data.rows.outer(each)
-            model.coef_ = coef.T.astype(self.X.dtype)[target]
-            model.intercept_ = intercept.astype(self.X.dtype)[target]
+            model.coef_ = coef.T.astype(self.dtype)[target]
+            model.intercept_ = intercept.astype(self.dtype)[target]
             model.epsilon_ = params["epsilon"]
-            model.n_features_in_ = len(coef)
+            validate_data(model, self.X, skip_check_array=True)  # names of features
             yield model
 
 
@@ -289,23 +294,39 @@ def spread_of(data: Data, index: np.ndarray) -> np.ndarray:
 def call_scorers(
     measures: Iterable[Measure],
     models: Iterable[Any],
-    X: np.ndarray,
-    y: np.ndarray,
+    X: Any,
+    y: Any,
     test: np.ndarray,
 ) -> Scores:
-    """Scores of models, (n_models,), by the measures that have no formula."""
+    """Scores of models, (n_models,), by the measures that have no formula.
+
+    Scorers get the rows of what was passed to `fit`: of a data frame, a data frame.
+    """
     slow = [measure for measure in measures if measure.formula is None]
-    params = [measure.params_of(test, len(y)) for measure in slow]
-    held_X, held_y = X[test], y[test]
+    n_samples = len(y)
+    held_X, held_y = _safe_indexing(X, test), _safe_indexing(y, test)
+    params = [measure.params_of(test, n_samples) for measure in slow]
     found = [
         [
-            measure.scorer(model, held_X, held_y, **passed)
+            _one_number(measure, measure.scorer(model, held_X, held_y, **passed))
             for measure, passed in zip(slow, params, strict=True)
         ]
         for model in models
     ]
     columns = np.array(found, dtype=np.float64).reshape(-1, len(slow)).T
     return {measure.name: column for measure, column in zip(slow, columns, strict=True)}
+
+
+def _one_number(measure: Measure, score: Any) -> float:
+    """Return what a scorer has returned, as a number."""
+    number = np.asarray(score)
+    if number.size != 1 or number.dtype.kind not in "biuf":
+        raise ValueError(
+            "The 'scoring' parameter must be made of scorers that return one number "
+            f"each. Got {score!r} from {measure.name!r} instead. To score by several, "
+            "pass a dictionary of scorers."
+        )
+    return float(number.item())
 
 
 def _is_routing() -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_adreg._cv.descents import (
@@ -21,8 +22,8 @@ from sklearn_adreg._cv.descents import (
 )
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
-from sklearn_adreg._loss.check import get_loss
-from sklearn_adreg.backends import get_backend
+from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._solve.task import Task
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -48,29 +49,33 @@ class Search:
         X: np.ndarray,
         y: np.ndarray,
         weight: np.ndarray | None,
-        seen: np.ndarray,
+        given: tuple[Any, Any],
         splits: Sequence[Split],
         measures: Sequence[Measure],
     ) -> dict[str, Any]:
         """Score all candidates on all splits; the attributes of the estimator.
 
-        `y` is (n, n_targets), and `seen` the targets as scorers are to see them;
+        `y` is (n, n_targets), and `given` are X and y as they came, for the scorers;
         `weight` is None where all are the same. The first measure chooses.
         """
-        data, loss = all_rows(X, y, weight), get_loss(self.settings["loss"])
+        data = all_rows(X, y, weight)
+        task = Task.of(GradientDescentRegressor(**self.settings))
         check_rows(measures, splits)
         check_splits(data, splits)
         started = time.perf_counter()
         set_up = folds_step_by_step
-        if loss == SquaredError():
+        if task.loss == SquaredError():
             set_up = folds_in_closed_form
         alpha = 0.0 if self.alphas is None else float(self.alphas.max())
-        data, folds, on_splits, on_all = set_up(data, splits, loss, self._where, alpha)
+        data, folds, on_splits, on_all = set_up(data, splits, task, alpha)
         longest = min(on_splits, on_all)
         candidates = make_candidates(self.epsilons, self.alphas, longest)
         fitted = time.perf_counter()
 
-        evaluator = Evaluator(data, loss, X, seen, candidates, measures, self.settings)
+        seen_X, seen_y = indexable(*given)
+        evaluator = Evaluator(
+            data, seen_X, seen_y, X.dtype, candidates, measures, self.settings
+        )
         candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {
             "fit_time": fitted - started,
@@ -86,15 +91,6 @@ class Search:
         found = choice(results, measures[0].name)
         kept = {"path_scores_": paths} if self.keep_paths else {}
         return found | {"max_epsilon_": on_all, "n_splits_": len(splits)} | kept
-
-    @property
-    def _where(self) -> dict[str, Any]:
-        """What `place` is told."""
-        return {
-            "backend": get_backend(self.settings["backend"]),
-            "device": self.settings["device"],
-            "intercept": self.settings["fit_intercept"],
-        }
 
     def _evaluate(
         self, evaluator: Evaluator, folds: Sequence[Fold]
