@@ -150,6 +150,26 @@ def test_constant_columns_do_not_diverge(place: Place) -> None:
     assert_allclose(model.intercept_, data()["y"].mean(), rtol=1e-12)
 
 
+@pytest.mark.parametrize("loss", ["pinball", "squared_error", "poisson_deviance"])
+def test_constant_targets_are_met_before_the_first_step(
+    place: Place, loss: str
+) -> None:
+    # In units of a standard deviation that is rounding, no distance would be short.
+    for level in (0.1, 7.0, 1e-9):
+        model = GradientDescentRegressor(loss, epsilon=0.01, max_iter=11, **place)
+        model.fit(data()["X"], np.full(60, level))  # warnings are errors
+        assert_allclose(model.predict(data()["X"]), level, rtol=1e-12)
+        assert model.n_iter_ == 0
+
+
+def test_constant_targets_from_a_start() -> None:
+    X = data()["X"]
+    model = GradientDescentRegressor("log_cosh", epsilon=0.1, warm_start=True)
+    model.fit(X, np.full(60, 7.0)).fit(X, np.full(60, 14.0))
+    assert model.n_iter_ > 50  # of a tenth, and shorter ones
+    assert_allclose(model.predict(X), 14.0, rtol=1e-5)
+
+
 # The first does not get there in so few steps, the other asks for what no float has.
 UNREACHED = [
     {"epsilon": 1e-3, "max_iter": 5, "tol": 1e-6},

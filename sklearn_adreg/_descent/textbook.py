@@ -136,9 +136,10 @@ def textbook(
     """Set descents up on the columns of an objective, a `MeanLoss` or a `Quadratic`.
 
     They start at the columns of theta, (p, k). The strengths of the penalty are (p, 1)
-    or (p, k), `epsilon` and `scale` (k,), and `n_iter` (n_descents,). With
-    `fixed_intercept` the last unknown takes no steps. Returns what takes steps,
-    compiled where the rows are, and the state at the start.
+    or (p, k), `epsilon` and `scale` (k,), and `n_iter` (n_descents,). A `scale` of zero
+    says that the target is met at the start. With `fixed_intercept` the last unknown
+    takes no steps. Returns what takes steps, compiled where the rows are, and the state
+    at the start.
     """
     function, arrays = objective.separated
     rows = objective.data.rows if isinstance(objective, MeanLoss) else None
@@ -153,7 +154,7 @@ def textbook(
         moves,
         (penalty.l1.astype(dtype), penalty.l2.astype(dtype)),
         dtype.type(tol),
-        scale.astype(dtype),
+        np.where(scale > 0, scale, np.inf).astype(dtype),
         n_iter.astype(dtype),
     )
     step = BatchStep(
@@ -189,14 +190,22 @@ def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
     return theta
 
 
-def target_scale(data: Data, *, linked: bool) -> np.ndarray:
-    """Return the standard deviation of each target; 1 where a link lies between."""
-    target = data.rows.numpy(data.target)
-    if linked:
-        return np.ones(target.shape[1])
-    weight = data.rows.numpy(data.weight)
+def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray:
+    """Return the standard deviation of each target; 1 where a link lies between.
+
+    A target that is constant is met by the best constant, whatever the loss is: its
+    scale is zero, but for descents from a start that is `given`.
+    """
+    target, weight = data.rows.numpy(data.target), data.rows.numpy(data.weight)
     mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
-    return positive_roots(mean_square(target - mean, weight))
+    scale = np.ones(target.shape[1])
+    if not linked:
+        scale = positive_roots(mean_square(target - mean, weight))
+    if not data.rows.intercept:
+        return scale
+    counted = target[weight > 0]
+    constant = counted.min(axis=0) == counted.max(axis=0)
+    return np.where(constant, float(given), scale)
 
 
 def uphill(first: Any, last: Any, size: Any, dtype: np.dtype) -> Any:
@@ -243,7 +252,8 @@ def stable_epsilon_of_loss(
 
     Of `theta`, (p, n_targets), the intercepts alone are looked at.
     """
-    rows, near, curvature = objective.data.rows, _NEAR * float(scale.max()), 0.0
+    rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
+    curvature = 0.0
     for number, target in enumerate(rows.numpy(objective.data.target).T):
         alone = objective.of_constants(target).through(near)
         level = theta[len(theta) - rows.intercept :, number]

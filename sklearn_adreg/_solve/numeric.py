@@ -107,7 +107,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
         start = constant_theta(objective, linked=linked)
     else:
         start = data.rows.inner(*fit.start)
-    scale = target_scale(data, linked=linked)
+    scale = target_scale(data, linked=linked, given=fit.start is not None)
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
     )
