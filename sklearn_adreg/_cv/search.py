@@ -23,6 +23,7 @@ from sklearn_adreg._cv.descents import (
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
 from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._report import limit
 from sklearn_adreg._solve.task import Task
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
@@ -63,9 +64,8 @@ class Search:
         check_rows(measures, splits)
         check_splits(data, splits)
         started = time.perf_counter()
-        set_up = folds_step_by_step
-        if task.loss == SquaredError():
-            set_up = folds_in_closed_form
+        exact = bool(task.loss == SquaredError())
+        set_up = folds_in_closed_form if exact else folds_step_by_step
         alpha = 0.0 if self.alphas is None else float(self.alphas.max())
         data, folds, on_splits, on_all = set_up(data, splits, task, alpha)
         longest = min(on_splits, on_all)
@@ -82,7 +82,7 @@ class Search:
             "score_time": time.perf_counter() - fitted,
         }
         failed = np.any([diverged for _, diverged in evaluations], axis=0)
-        report_divergence(candidates.params, failed, on_splits)
+        report_divergence(candidates.params, failed, on_splits, exact=exact)
         scores = {
             measure.name: np.array([found[measure.name] for found, _ in evaluations])
             for measure in measures
@@ -211,7 +211,11 @@ def choice(results: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def report_divergence(
-    params: Sequence[dict[str, Any]], failed: np.ndarray, max_epsilon: float
+    params: Sequence[dict[str, Any]],
+    failed: np.ndarray,
+    max_epsilon: float,
+    *,
+    exact: bool,
 ) -> None:
     """Warn of the candidates that failed, (n_candidates,); raise where all did."""
     if not failed.any():
@@ -222,9 +226,9 @@ def report_divergence(
         if bad
     )
     remedy = (
-        f"The largest epsilon that is stable on all splits is {max_epsilon:.6g}. Leave "
-        "out longer ones, scale the columns (StandardScaler), or leave epsilons=None, "
-        "which chooses them below it."
+        "The largest epsilon that is stable on all splits is "
+        f"{limit(max_epsilon, exact=exact)}. Leave out longer ones, scale the columns "
+        "(StandardScaler), or leave epsilons=None, which chooses them below it."
     )
     if failed.all():
         raise DivergenceError(

@@ -38,6 +38,7 @@ from sklearn_adreg._rows.moments import Moments, mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg.losses import SquaredError
 
 # Second moments of d columns cost about as much as d / 20 visits of the rows.
 _COLUMNS_PER_VISIT = 20
@@ -198,4 +199,5 @@ def _check_descent(
     if uphill(curve[0], curve[-1], size, fit.X.dtype):
         first, last = float(curve[0]), float(curve[-1])
         assert task.epsilon is not None
-        raise diverged(task.epsilon, len(curve) - 1, first, last, max_epsilon())
+        number, exact = len(curve) - 1, bool(task.loss == SquaredError())
+        raise diverged(task.epsilon, number, first, last, max_epsilon(), exact=exact)
