@@ -227,9 +227,11 @@ def report_divergence(
     )
     remedy = (
         "The largest epsilon that is stable on all splits is "
-        f"{limit(max_epsilon, exact=exact)}. Leave out longer ones, scale the columns "
-        "(StandardScaler), or leave epsilons=None, which chooses them below it."
+        f"{limit(max_epsilon, exact=exact)}. Leave out longer ones, or scale the "
+        "columns (StandardScaler)."
     )
+    if exact:
+        remedy += " With epsilons=None they are chosen below it."
     if failed.all():
         raise DivergenceError(
             f"Gradient descent diverged with every candidate: {listed}. {remedy}",
