@@ -35,31 +35,50 @@ def progress(verbose: bool, max_iter: int) -> Iterator[Callable[[np.ndarray], No
 
 
 def diverged(
-    epsilon: float, n_iter: int, first: float, last: float, max_epsilon: float
+    epsilon: float,
+    n_iter: int,
+    first: float,
+    last: float,
+    max_epsilon: float,
+    *,
+    exact: bool,
 ) -> DivergenceError:
-    """Compose the error for steps that lead uphill."""
+    """Compose the error for steps that lead uphill.
+
+    The largest stable step is `exact` where the curvature of the loss is constant.
+    """
     return DivergenceError(
         f"Gradient descent diverged: with epsilon={epsilon!r} the objective went from "
         f"{first:.6g} to {last:.6g} in {n_iter} iterations. The largest stable epsilon "
-        f"for this X is {max_epsilon:.6g}. Choose a smaller epsilon, scale the columns "
-        "(StandardScaler), or use epsilon='auto', which needs no tuning.",
+        f"for this X is {limit(max_epsilon, exact=exact)}. Choose a smaller epsilon, "
+        "scale the columns (StandardScaler), or use epsilon='auto', which needs no "
+        "tuning.",
         max_epsilon,
     )
+
+
+def limit(max_epsilon: float, *, exact: bool) -> str:
+    """Say what the largest stable step is, or that it is an estimate."""
+    number = f"{max_epsilon:.6g}"
+    if exact:
+        return number
+    return f"{number} by estimate, from the curvature of the loss at the start"
 
 
 def unconverged(error: float, n_iter: int, params: dict[str, Any]) -> str:
     """Compose the warning for a descent that stopped short of its tolerance."""
     if n_iter < params["max_iter"]:
         reason = "rounding errors stopped it"
-        remedy = "Center and scale X, or pass X and y in a longer float type."
+        remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:
         reason = f"max_iter={params['max_iter']} steps were not enough"
-        remedy = "Increase max_iter or tol" + (
-            ", or center and scale X."
-            if params["epsilon"] == "auto"
-            else ", scale the columns (StandardScaler), or use epsilon='auto', which "
-            "does not depend on the scale of X."
-        )
+        remedy = "Increase max_iter or tol"
+        if params["epsilon"] != "auto":
+            remedy += (
+                ", scale the columns (StandardScaler), or use epsilon='auto', which "
+                "does not depend on the scale of X"
+            )
+        remedy += "."
     return (
         f"Gradient descent did not converge, {reason}: it reached a tolerance of "
         f"{error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"

@@ -18,9 +18,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._cv.candidates import checked_list
 from sklearn_adreg._cv.scoring import make_router, routed
-from sklearn_adreg._cv.search import Search
+from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._validation import checked_target, checked_weights
@@ -280,13 +279,14 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             n_jobs=self.n_jobs,
             settings={name: getattr(self, name) for name in _SHARED},
         )
+        given = X, y
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         weights = checked_weights(sample_weight, X)
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
-            found = search.run(X, targets, weights, y, splits, measures)
+            found = search.run(X, targets, weights, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
         found["best_estimator_"] = model.fit(X, y, sample_weight)
         for name, value in (found | vars(model)).items():

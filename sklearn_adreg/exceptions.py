@@ -19,7 +19,9 @@ class DivergenceError(ValueError):
         What happened, and the remedies.
 
     max_epsilon : float
-        The largest stable step: descent converges below it and diverges above it.
+        The largest stable step. On squared error descent converges below it and
+        diverges above it; for other losses, whose curvature changes on the way, it is
+        an estimate from the curvature at the start, and the message says so.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from covering import in_turns
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg.exceptions import DivergenceError
 
 Place = dict[str, Any]
@@ -133,6 +133,22 @@ def test_message(place: Place) -> None:
         model.fit(**data())
 
 
+@pytest.mark.parametrize("loss", ["poisson_deviance", "log_cosh"])
+def test_a_limit_that_is_an_estimate_says_so(loss: str) -> None:
+    # The curvature on the way is not that at the start: a tenth less may be too long.
+    X = data()["X"]
+    y = np.exp(0.3 * X[:, 0]) * np.random.default_rng(0).gamma(2, 0.5, len(X))
+    with pytest.raises(DivergenceError, match=r"is [-+.e\d]+ by estimate,") as caught:
+        GradientDescentRegressor(loss, epsilon=1e4).fit(X, y)
+    assert f"{caught.value.max_epsilon:.6g} by estimate" in str(caught.value)
+    assert 0 < caught.value.max_epsilon < 1e4
+    with pytest.raises(DivergenceError, match="by estimate"):
+        GradientDescentRegressorCV([1e4], loss=loss).fit(X, y)
+    with pytest.raises(DivergenceError) as exact:
+        GradientDescentRegressorCV([1e4]).fit(X, y)
+    assert "estimate" not in str(exact.value)
+
+
 def test_pickle() -> None:
     with pytest.raises(DivergenceError) as caught:
         GradientDescentRegressor(epsilon=50.0).fit(**data())
@@ -148,6 +164,26 @@ def test_constant_columns_do_not_diverge(place: Place) -> None:
     model.fit(np.ones((60, 4)), data()["y"])
     assert_allclose(model.coef_, 0.0)
     assert_allclose(model.intercept_, data()["y"].mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["pinball", "squared_error", "poisson_deviance"])
+def test_constant_targets_are_met_before_the_first_step(
+    place: Place, loss: str
+) -> None:
+    # In units of a standard deviation that is rounding, no distance would be short.
+    for level in (0.1, 7.0, 1e-9):
+        model = GradientDescentRegressor(loss, epsilon=0.01, max_iter=11, **place)
+        model.fit(data()["X"], np.full(60, level))  # warnings are errors
+        assert_allclose(model.predict(data()["X"]), level, rtol=1e-12)
+        assert model.n_iter_ == 0
+
+
+def test_constant_targets_from_a_start() -> None:
+    X = data()["X"]
+    model = GradientDescentRegressor("log_cosh", epsilon=0.1, warm_start=True)
+    model.fit(X, np.full(60, 7.0)).fit(X, np.full(60, 14.0))
+    assert model.n_iter_ > 50  # of a tenth, and shorter ones
+    assert_allclose(model.predict(X), 14.0, rtol=1e-5)
 
 
 # The first does not get there in so few steps, the other asks for what no float has.
@@ -171,6 +207,8 @@ def test_convergence_warning(place: Place, parameters: dict[str, Any]) -> None:
     assert float(asked[1]) == parameters["tol"]
     assert float(reached[1]) > parameters["tol"]
     assert "Increase max_iter or tol" in message
+    # Descents that choose their own steps do so in coordinates that scale the columns.
+    assert ("scale the columns" in message) == (parameters["epsilon"] != "auto")
     # The line that is blamed is the user's.
     assert caught[0].filename == __file__
     assert model.n_iter_ == parameters["max_iter"]

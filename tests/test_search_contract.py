@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GroupKFold, KFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import (
@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from sklearn_adreg import GradientDescentRegressorCV
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 
 # Many steps and a coarse tolerance: some of the checks' data are far from round.
 ESTIMATORS = [
@@ -88,6 +88,29 @@ def test_data_frames() -> None:
     expected = clone(model).fit(X, y)
     # A frame lies in memory by columns: sums of products in another order.
     assert_allclose(model.predict(frame), expected.predict(X), rtol=1e-10)
+
+
+def test_scorers_get_what_was_passed() -> None:
+    # As GridSearchCV does: rows of the frame, which a scorer may tell apart by name.
+    X, y = data()
+    pandas = importlib.import_module("pandas")
+    frame, series = pandas.DataFrame(X, columns=list("abcd")), pandas.Series(y)
+
+    def of_some(model: Any, X: Any, y: Any) -> float:
+        return -float((model.predict(X) - y).abs()[X["a"] > 0].mean())
+
+    one = GradientDescentRegressor(max_iter=20, tol=0)
+    grid = GridSearchCV(one, {"epsilon": [0.1, 0.2]}, scoring=of_some)
+    expected = grid.fit(frame, series).cv_results_["mean_test_score"]
+    model = GradientDescentRegressorCV([0.1, 0.2], scoring=of_some, max_iter=20, tol=0)
+    found = model.fit(frame, series).cv_results_
+    assert_allclose(found["mean_test_score"], expected, rtol=1e-8)
+
+
+def test_scorers_return_a_number() -> None:
+    model = GradientDescentRegressorCV([0.1], scoring=lambda *_: {"mae": 1.0})
+    with pytest.raises(ValueError, match=r"one number each\. Got \{'mae': 1\.0\}"):
+        model.fit(*data())
 
 
 def test_weights_repeat_rows() -> None:

@@ -50,6 +50,26 @@ def test_no_candidate_is_left() -> None:
     assert_allclose(caught.value.max_epsilon, stable, rtol=1e-12)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "expectile", "poisson_deviance"])
+def test_no_candidate_is_left_of_any_loss(loss: str) -> None:
+    X, y = data()
+    for weights in (None, np.arange(40.0)):
+        with pytest.raises(DivergenceError, match="with every candidate") as caught:
+            GradientDescentRegressorCV([1e3], loss=loss).fit(X, abs(y), weights)
+        assert 0 < caught.value.max_epsilon < 1e3
+
+
+def test_what_diverged_is_never_chosen() -> None:
+    # Less one, the worst score is the same float.
+    X, y = data()
+    model = GradientDescentRegressorCV([10.0, 0.1], scoring="neg_mean_squared_error")
+    with pytest.warns(FitFailedWarning, match="1 of 2"):
+        model.fit(X, 1e9 * y)
+    assert model.best_score_ < -1e16
+    assert model.epsilon_ == 0.1
+    assert_array_equal(model.cv_results_["rank_test_score"], [2, 1])
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_epsilons_from_the_data(scale: float) -> None:
     X, y = data()

@@ -56,9 +56,9 @@ def test_path_scores(name: str) -> None:
     # At the start every model is the mean of its training rows.
     start = [score_of(scoring, 1e-12, 1) for _ in epsilons()]
     assert_allclose(model.path_scores_[:, :, 0].T, start, rtol=1e-8)
-    assert_array_equal(
-        model.cv_results_["mean_test_score"], model.path_scores_[:, :, -1].mean(axis=0)
-    )
+    # Products with fewer columns are rounded differently.
+    found = model.path_scores_[:, :, -1].mean(axis=0)
+    assert_allclose(model.cv_results_["mean_test_score"], found, rtol=1e-13)
 
 
 def test_early_stopping() -> None:
@@ -71,7 +71,7 @@ def test_early_stopping() -> None:
     assert model.best_index_ == best[0]
     assert model.best_n_iter_ == model.n_iter_ == best[1]
     assert 1 < model.best_n_iter_ < 500
-    assert model.best_score_ == means.max()
+    assert model.best_score_ == pytest.approx(means.max(), rel=1e-13)
     assert model.best_params_ == {
         "epsilon": epsilons()[best[0]],
         "max_iter": best[1],

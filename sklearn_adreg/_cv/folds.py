@@ -6,8 +6,10 @@ cell, about its own mean, and those of a training set are pooled from the cells 
 Splits that overlap at random (ShuffleSplit) have a cell for every combination; they are
 taken a few at a time, so that the cells stay few.
 
-Means are kept relative to one row of X, the pivot, and to the mean of all targets, so
-that a huge mean (timestamps) does not swamp the digits in which they differ.
+The rows of all splits are `Data` in host memory: X less one of its rows, so that a huge
+mean (timestamps) does not swamp the digits that matter. Where columns are more than
+rows, they are coordinates in the span of the rows. Models are told apart by theta of
+these rows, with their column of ones, whatever the rows were that they descended on.
 """
 
 from __future__ import annotations
@@ -18,32 +20,39 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._rows.host import HostRows
-from sklearn_adreg._rows.moments import Moments, pivot_row, pooled, weighted_mean
+from sklearn_adreg._rows.moments import Moments, pivot_row, pooled
 from sklearn_adreg._rows.place import place
-from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._rows.span import span_of
 
 Split = tuple[np.ndarray, np.ndarray]
-# Some of the candidates, or of their numbers of steps; which of these diverged; and
-# where they ended, as the problem has it.
-Ends = tuple[Any, np.ndarray, np.ndarray]
 
-# What the moments of the cells of one batch of splits may take.
+# What the moments of the cells of one batch of splits may take: 128 MB.
 _BATCH_BYTES = 1 << 27
+# Splits may always have so many cells at a time: K-fold's two, twice.
+_FEWEST_CELLS = 4
 
 
-def rows_about_pivot(
-    X: np.ndarray, target: np.ndarray, weight: np.ndarray | None
-) -> tuple[Data, np.ndarray]:
-    """All rows in host memory, less a row that counts; targets less their mean, and it.
-
-    The target is (n, n_targets), and `weight` None where all are the same.
-    """
-    pivot = pivot_row(X, weight).astype(np.float64)
-    target_pivot = weighted_mean(target, weight)
+def all_rows(X: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> Data:
+    """All rows in host memory, less one that counts; `weight` None is one for all."""
+    pivot = pivot_row(X, weight)
     if weight is None:
         weight = np.full(len(X), 1.0 / len(X))
-    rows = HostRows(X, None, pivot, intercept=False)
-    return Data(rows, target - target_pivot, weight), target_pivot
+    rows = HostRows(X, pivot, np.zeros(X.shape[1]), intercept=True)
+    return Data(rows, target, weight)
+
+
+def in_span(data: Data, where: dict[str, Any]) -> Data:
+    """Return the rows as coordinates in the span of those that count."""
+    counted = np.flatnonzero(data.weight)
+    found, _ = placed(data.take(counted), where, measure=False)
+    span = span_of(found.rows, found.weight)
+    image = np.zeros((len(data.weight), span.image.shape[1]))
+    image[counted] = span.image
+    nothing = np.zeros(image.shape[1])
+    return data._replace(
+        rows=HostRows(image, None, nothing, intercept=True, origin=span)
+    )
 
 
 def check_splits(data: Data, splits: Sequence[Split]) -> None:
@@ -79,18 +88,13 @@ def shares(weight: np.ndarray) -> np.ndarray | None:
 
 
 def placed(
-    part: Data, target: np.ndarray, where: dict[str, Any], *, measure: bool
+    part: Data, where: dict[str, Any], *, measure: bool
 ) -> tuple[Data, Moments | None]:
-    """Place some rows with a target, by their own weights; `where` is for `place`."""
+    """Place some rows by their own weights; `where` is for `place`."""
     X, weight = part.rows.X, shares(part.weight)
     if weight is not None:
         weight = weight.astype(X.dtype)
-    return place(X, target.astype(X.dtype), weight, **where, measure=measure)
-
-
-def relative_mean(rows: Rows, data: Data) -> np.ndarray:
-    """Mean of placed rows, less the pivot of all rows."""
-    return np.asarray(rows.mean - data.rows.mean, dtype=np.float64)
+    return place(X, part.target.astype(X.dtype), weight, **where, measure=measure)
 
 
 def fold_moments(
@@ -98,19 +102,22 @@ def fold_moments(
 ) -> tuple[Moments, list[tuple[Moments, Moments]]]:
     """Moments of all rows, and of the training and the test rows of each split.
 
-    All are about their means; `where` is what `place` is told.
+    Those of test rows are about their means, and the others are where there is an
+    intercept. Means are those of the data's rows.
     """
-    where = where | {"intercept": True}
-    wholes: list[Moments] = []
-    folds: list[tuple[Moments, Moments]] = []
+    whole, folds = None, list[tuple[Moments, Moments]]()
     for cells, counts in _batches(splits, *data.rows.X.shape):
-        measured = _moments_of_cells(data, cells, where)
-        wholes.append(pooled(measured, np.ones(len(measured.weight))))
+        measured = _moments_of_cells(data, cells, where | {"intercept": True})
+        whole = whole or pooled(measured, np.ones(len(measured.weight)))
         folds.extend(
             (pooled(measured, in_train), pooled(measured, in_test))
             for in_train, in_test in counts
         )
-    return wholes[0], folds
+    assert whole is not None
+    if where["intercept"]:
+        return whole, folds
+    zero = -np.asarray(data.rows.mean, dtype=np.float64), np.zeros_like(whole.square)
+    return whole.about(*zero), [(train.about(*zero), test) for train, test in folds]
 
 
 def _batches(
@@ -121,7 +128,7 @@ def _batches(
     Yields the cell of each row, and for each split how often each cell is in its
     training and its test rows, (2, n_cells).
     """
-    most_cells = max(4, _BATCH_BYTES // (8 * n_features**2))
+    most_cells = max(_FEWEST_CELLS, _BATCH_BYTES // (8 * n_features**2))
     cells = _partition(splits, n_samples) if len(splits) < most_cells else None
     if cells is not None:
         numbers = np.arange(cells.max() + 1)
@@ -135,7 +142,9 @@ def _batches(
         code = train * (test.max() + 1) + test
         finer = _refined(cells, code)
         # Disjoint test sets add one cell each; independent ones double their number.
-        if fold > start and finer.max() >= min(2 * (fold - start) + 4, most_cells):
+        if fold > start and finer.max() >= min(
+            2 * (fold - start) + _FEWEST_CELLS, most_cells
+        ):
             yield cells, _counts_of_cells(splits[start:fold], cells)
             start, finer = fold, _refined(nothing, code)
         cells = finer
@@ -196,14 +205,15 @@ def _moments_of_cells(data: Data, cells: np.ndarray, where: dict[str, Any]) -> M
 
 
 def _moments(data: Data, index: np.ndarray, where: dict[str, Any]) -> Moments:
-    """Moments of some rows, with their weight, and means relative to the pivots."""
+    """Moments of some rows, with their weight, and the mean of the data's rows."""
     part = data.take(index)
     total = float(part.weight.sum(dtype=np.float64))
     if total == 0:
-        n_features, n_targets = data.rows.shape[1], data.target.shape[1]
+        n_features, n_targets = data.rows.X.shape[1], data.target.shape[1]
         means = np.zeros(n_features), np.zeros(n_targets)
         products = np.zeros((n_features, n_features)), np.zeros((n_features, n_targets))
         return Moments(0.0, *means, *products, np.zeros(n_targets))
-    found, moments = placed(part, part.target, where, measure=True)
+    found, moments = placed(part, where, measure=True)
     assert moments is not None
-    return moments._replace(weight=total, mean=relative_mean(found.rows, data))
+    mean = np.asarray(found.rows.mean - data.rows.mean, dtype=np.float64)
+    return moments._replace(weight=total, mean=mean)

@@ -1,27 +1,50 @@
 """Scorers by name, what metadata reach them and the splitter, and their scores.
 
 Scores come from mean squared errors, where there is a formula, or from a scorer's call.
+Where second moments of the held-out rows are known, the mean squared error is a
+quadratic form of theta, and no row is read; where a fit is so good that the form
+cancels, or the loss is another one, the rows are multiplied with theta.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import get_config
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
+from sklearn.utils.validation import validate_data
+
+from sklearn_adreg._cv.descents import Candidates, Ends, Fold
+from sklearn_adreg._cv.folds import shares, some_rows
+from sklearn_adreg._loss.check import get_loss
+from sklearn_adreg._loss.linear import predicted
+from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._rows.moments import Moments
+from sklearn_adreg._rows.rows import Data
+from sklearn_adreg.losses import Loss
+
+# Below this part of what it is a difference of, a mean square has lost too many digits:
+# ten are left of sixteen.
+_CANCELLED = 1e-6
+# Models whose predictions are held at one time: of 100,000 rows 51 MB.
+_PREDICTED = 64
 
 Scores = dict[str, np.ndarray]
 Scorer = Callable[..., Any]
 Formula = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Scores by the name of the measure, and where NaN in them means divergence.
+Evaluation = tuple[Scores, np.ndarray]
 
 
 def _r2(errors: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -137,26 +160,173 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Evaluator:
+    """What all candidates on a split are scored with.
+
+    `X` and `y` are as they came, for the scorers; models have coefficients of a float
+    type, `dtype`, and `settings`.
+    """
+
+    data: Data
+    X: Any
+    y: Any
+    dtype: np.dtype
+    candidates: Candidates
+    measures: Sequence[Measure]
+    settings: dict[str, Any]
+
+    def last(self, fold: Fold, n_iter: np.ndarray, tol: float) -> Evaluation:
+        """Score each candidate where it stops, after `n_iter` steps at the latest."""
+        ends = fold.descents.stop(self.data, self.candidates, n_iter, tol)
+        return self._scored(fold, ends, n_iter.shape, self.measures)
+
+    def path(self, fold: Fold, max_iter: int) -> np.ndarray:
+        """First score, after 0, 1, ... steps, (n_candidates, max_iter + 1)."""
+        ends = fold.descents.path(self.data, self.candidates, max_iter)
+        shape, first = (len(self.candidates.params), max_iter + 1), self.measures[:1]
+        return self._scored(fold, ends, shape, first)[0][first[0].name]
+
+    def _scored(
+        self,
+        fold: Fold,
+        ends: Iterable[Ends],
+        shape: tuple[int, ...],
+        measures: Sequence[Measure],
+    ) -> Evaluation:
+        """Score models, some at a time; those that diverged are scored NaN."""
+        scores = {measure.name: np.full(shape, np.nan) for measure in measures}
+        failed = np.zeros(shape, dtype=bool)
+        candidates = np.arange(shape[0]).reshape((-1,) + (1,) * (len(shape) - 1))
+        numbers = np.broadcast_to(candidates, shape)
+        spread = spread_of(self.data, fold.test)
+        for where, diverged, theta in ends:
+            failed[where], stable = diverged, ~diverged
+            values = self._scores(
+                fold, theta[:, stable], numbers[where][stable], measures, spread
+            )
+            for name, kept in values.items():
+                scores[name][where][stable] = kept
+        return scores, failed
+
+    def _scores(
+        self,
+        fold: Fold,
+        theta: np.ndarray,
+        numbers: np.ndarray,
+        measures: Sequence[Measure],
+        spread: np.ndarray,
+    ) -> Scores:
+        """Scores of models, (n_models,), from theta, (p, n_models, n_targets)."""
+        found: Scores = {}
+        if any(measure.formula for measure in measures):
+            loss = get_loss(self.settings["loss"])
+            errors = mean_squared_errors(self.data, fold, loss, theta)
+            found = {
+                measure.name: measure.formula(errors, spread)
+                for measure in measures
+                if measure.formula is not None
+            }
+        if len(found) < len(measures):
+            models = self._models(theta, numbers)
+            found |= call_scorers(measures, models, self.X, self.y, fold.test)
+        return found
+
+    def _models(
+        self, theta: np.ndarray, numbers: np.ndarray
+    ) -> Iterator[GradientDescentRegressor]:
+        """Fitted models of candidates, one at a time."""
+        target = 0 if np.ndim(self.y) == 1 else slice(None)
+        for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
+            params = self.candidates.params[number]
+            model = GradientDescentRegressor(**(self.settings | params))
+            coef, intercept = self.data.rows.outer(each)
+            model.coef_ = coef.T.astype(self.dtype)[target]
+            model.intercept_ = intercept.astype(self.dtype)[target]
+            model.epsilon_ = params["epsilon"]
+            validate_data(model, self.X, skip_check_array=True)  # names of features
+            yield model
+
+
+def mean_squared_errors(
+    data: Data, fold: Fold, loss: Loss, theta: np.ndarray
+) -> np.ndarray:
+    """Of models on the held-out rows, (n_models, n_targets)."""
+    if fold.moments is None:
+        doubtful, errors = np.arange(theta.shape[1]), np.empty(theta.shape[1:])
+    else:
+        errors, size = _by_moments(fold.moments, theta)
+        doubtful = np.flatnonzero((errors <= _CANCELLED * size).any(axis=1))
+    if len(doubtful) == 0:
+        return errors
+    test = some_rows(data, fold.test)
+    for start in range(0, len(doubtful), _PREDICTED):
+        chosen = theta[:, doubtful[start : start + _PREDICTED]]
+        linear = test.rows.matvec(chosen.reshape(len(theta), -1))
+        linear = linear.reshape(-1, *chosen.shape[1:])
+        squares = (test.target[:, None] - predicted(loss, linear)) ** 2
+        found = np.average(squares, axis=0, weights=shares(test.weight))
+        errors[doubtful[start : start + _PREDICTED]] = found
+    return errors
+
+
+def _by_moments(test: Moments, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean squared errors, and the size of what they are a difference of."""
+    shape, columns = theta.shape[1:], theta.reshape(len(theta), -1)
+    coef, level = columns[:-1], columns[-1].reshape(shape)
+    quadratic = np.einsum("ij,ij->j", test.gram @ coef, coef).reshape(shape)
+    linear = np.einsum("ijk,ik->jk", theta[:-1], test.cross)
+    shift = (level - test.target_mean) + (test.mean @ coef).reshape(shape)
+    size = test.square + quadratic + shift**2
+    return size - 2 * linear, size
+
+
+def spread_of(data: Data, index: np.ndarray) -> np.ndarray:
+    """Mean square deviation of targets from their mean, as metrics compute it.
+
+    It is zero for constant targets exactly.
+    """
+    target, weight = data.target[index], shares(data.weight[index])
+    mean = np.average(target, axis=0, weights=weight)
+    return np.average((target - mean) ** 2, axis=0, weights=weight)
+
+
 def call_scorers(
     measures: Iterable[Measure],
     models: Iterable[Any],
-    X: np.ndarray,
-    y: np.ndarray,
+    X: Any,
+    y: Any,
     test: np.ndarray,
 ) -> Scores:
-    """Scores of models, (n_models,), by the measures that have no formula."""
+    """Scores of models, (n_models,), by the measures that have no formula.
+
+    Scorers get the rows of what was passed to `fit`: of a data frame, a data frame.
+    """
     slow = [measure for measure in measures if measure.formula is None]
-    params = [measure.params_of(test, len(y)) for measure in slow]
-    held_X, held_y = X[test], y[test]
+    n_samples = len(y)
+    held_X, held_y = _safe_indexing(X, test), _safe_indexing(y, test)
+    params = [measure.params_of(test, n_samples) for measure in slow]
     found = [
         [
-            measure.scorer(model, held_X, held_y, **passed)
+            _one_number(measure, measure.scorer(model, held_X, held_y, **passed))
             for measure, passed in zip(slow, params, strict=True)
         ]
         for model in models
     ]
     columns = np.array(found, dtype=np.float64).reshape(-1, len(slow)).T
     return {measure.name: column for measure, column in zip(slow, columns, strict=True)}
+
+
+def _one_number(measure: Measure, score: Any) -> float:
+    """Return what a scorer has returned, as a number."""
+    number = np.asarray(score)
+    if number.size != 1 or number.dtype.kind not in "biuf":
+        raise ValueError(
+            "The 'scoring' parameter must be made of scorers that return one number "
+            f"each. Got {score!r} from {measure.name!r} instead. To score by several, "
+            "pass a dictionary of scorers."
+        )
+    return float(number.item())
 
 
 def _is_routing() -> bool:

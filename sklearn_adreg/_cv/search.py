@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_adreg._cv.candidates import (
+from sklearn_adreg._cv.descents import (
     Candidates,
-    best_steps,
-    choice,
-    make_candidates,
-    report_divergence,
-    search_results,
+    Fold,
+    folds_in_closed_form,
+    folds_step_by_step,
 )
-from sklearn_adreg._cv.folds import (
-    Ends,
-    Split,
-    check_splits,
-    rows_about_pivot,
-    shares,
-)
-from sklearn_adreg._cv.problems import ClosedFormProblem, closed_form_problems
-from sklearn_adreg._cv.scoring import Measure, Scores, call_scorers, check_rows
-from sklearn_adreg._cv.stepping import SteppedProblem, stepped_problems
-from sklearn_adreg._loss.check import get_loss
+from sklearn_adreg._cv.folds import Split, all_rows, check_splits
+from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
 from sklearn_adreg._regressor import GradientDescentRegressor
-from sklearn_adreg._rows.rows import Data
-from sklearn_adreg.backends import get_backend
+from sklearn_adreg._report import limit
+from sklearn_adreg._solve.task import Task
+from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
-Problem = ClosedFormProblem | SteppedProblem
-# Scores by the name of the measure, and where NaN in them means divergence.
-Evaluation = tuple[Scores, np.ndarray]
+# The grid left to itself: six steps a decade, between these parts of the largest stable
+# step, which is known to three digits.
+_N_EPSILONS = 20
+_SHORTEST, _LONGEST = 1e-3, 0.95
 
 
 @dataclass(frozen=True)
@@ -55,34 +50,39 @@ class Search:
         X: np.ndarray,
         y: np.ndarray,
         weight: np.ndarray | None,
-        seen: np.ndarray,
+        given: tuple[Any, Any],
         splits: Sequence[Split],
         measures: Sequence[Measure],
     ) -> dict[str, Any]:
         """Score all candidates on all splits; the attributes of the estimator.
 
-        `y` is (n, n_targets), and `seen` the targets as scorers are to see them;
+        `y` is (n, n_targets), and `given` are X and y as they came, for the scorers;
         `weight` is None where all are the same. The first measure chooses.
         """
-        data, target_pivot = rows_about_pivot(X, y, weight)
+        data = all_rows(X, y, weight)
+        task = Task.of(GradientDescentRegressor(**self.settings))
         check_rows(measures, splits)
         check_splits(data, splits)
         started = time.perf_counter()
-        data, problems, on_splits, on_all = self._problems(
-            data, y, splits, target_pivot
-        )
+        exact = bool(task.loss == SquaredError())
+        set_up = folds_in_closed_form if exact else folds_step_by_step
+        alpha = 0.0 if self.alphas is None else float(self.alphas.max())
+        data, folds, on_splits, on_all = set_up(data, splits, task, alpha)
         longest = min(on_splits, on_all)
         candidates = make_candidates(self.epsilons, self.alphas, longest)
         fitted = time.perf_counter()
 
-        evaluator = Evaluator(data, X, seen, candidates, measures, self.settings)
-        candidates, evaluations, paths = self._evaluate(evaluator, problems)
+        seen_X, seen_y = indexable(*given)
+        evaluator = Evaluator(
+            data, seen_X, seen_y, X.dtype, candidates, measures, self.settings
+        )
+        candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {
             "fit_time": fitted - started,
             "score_time": time.perf_counter() - fitted,
         }
         failed = np.any([diverged for _, diverged in evaluations], axis=0)
-        report_divergence(candidates.params, failed, on_splits)
+        report_divergence(candidates.params, failed, on_splits, exact=exact)
         scores = {
             measure.name: np.array([found[measure.name] for found, _ in evaluations])
             for measure in measures
@@ -92,135 +92,162 @@ class Search:
         kept = {"path_scores_": paths} if self.keep_paths else {}
         return found | {"max_epsilon_": on_all, "n_splits_": len(splits)} | kept
 
-    def _problems(
-        self, data: Data, y: np.ndarray, splits: Sequence[Split], pivot: np.ndarray
-    ) -> tuple[Data, Sequence[Problem], float, float]:
-        """Problems of the splits with their data; the largest stable steps."""
-        loss = get_loss(self.settings["loss"])
-        alpha = 0.0 if self.alphas is None else float(self.alphas.max())
-        where = {
-            "backend": get_backend(self.settings["backend"]),
-            "device": self.settings["device"],
-            "intercept": self.settings["fit_intercept"],
-        }
-        if loss == SquaredError():
-            found = closed_form_problems(data, splits, loss, where, alpha, pivot)
-            return data, *found
-        data = data._replace(target=y)
-        return data, *stepped_problems(data, splits, loss, where, alpha)
-
     def _evaluate(
-        self, evaluator: Evaluator, problems: Sequence[Problem]
+        self, evaluator: Evaluator, folds: Sequence[Fold]
     ) -> tuple[Candidates, list[Evaluation], np.ndarray | None]:
         paths, candidates = None, evaluator.candidates
         max_iter, tol = self.settings["max_iter"], self.settings["tol"]
         n_iter = np.full(len(candidates.params), max_iter)
         if self.early_stopping or self.keep_paths:
-            paths = np.array(self._on_all(problems, evaluator.path, max_iter))
+            paths = np.array(self._on_all(folds, evaluator.path, max_iter))
         if self.early_stopping and paths is not None:
             n_iter, tol = best_steps(paths), 0.0
             candidates = candidates.with_n_iter(n_iter)
-        return candidates, self._on_all(problems, evaluator.ends, n_iter, tol), paths
+        return candidates, self._on_all(folds, evaluator.last, n_iter, tol), paths
 
     def _on_all(
-        self, problems: Sequence[Problem], method: Callable[..., Any], *arguments: Any
+        self, folds: Sequence[Fold], method: Callable[..., Any], *arguments: Any
     ) -> list[Any]:
         """Call a method of the evaluator on each split."""
         parallel = Parallel(n_jobs=self.n_jobs)
-        return list(parallel(delayed(method)(each, *arguments) for each in problems))
+        return list(parallel(delayed(method)(each, *arguments) for each in folds))
 
 
-@dataclass(frozen=True)
-class Evaluator:
-    """What all candidates on a split are scored with.
+def make_candidates(epsilons: Any, alphas: Any, max_epsilon: float) -> Candidates:
+    """Combine each of the step lengths with each of the penalties.
 
-    `X` and `y` are as scorers see them, and `settings` those of all models.
+    Like scikit-learn's `ParameterGrid`, it goes through the names in alphabetical
+    order, the last one fastest.
     """
-
-    data: Data
-    X: np.ndarray
-    y: np.ndarray
-    candidates: Candidates
-    measures: Sequence[Measure]
-    settings: dict[str, Any]
-
-    def ends(self, problem: Problem, n_iter: np.ndarray, tol: float) -> Evaluation:
-        """Score each candidate where it stops, after `n_iter` steps at the latest."""
-        ends = problem.descend(self.data, self.candidates, n_iter, tol)
-        return self._scored(problem, ends, n_iter.shape, self.measures)
-
-    def path(self, problem: Problem, max_iter: int) -> np.ndarray:
-        """First score, after 0, 1, ... steps, (n_candidates, max_iter + 1)."""
-        ends = problem.path(self.data, self.candidates, max_iter)
-        shape, first = (len(self.candidates.params), max_iter + 1), self.measures[:1]
-        return self._scored(problem, ends, shape, first)[0][first[0].name]
-
-    def _scored(
-        self,
-        problem: Problem,
-        ends: Iterable[Ends],
-        shape: tuple[int, ...],
-        measures: Sequence[Measure],
-    ) -> Evaluation:
-        """Score models, some at a time; those that diverged are scored NaN."""
-        scores = {measure.name: np.full(shape, np.nan) for measure in measures}
-        failed = np.zeros(shape, dtype=bool)
-        candidates = np.arange(shape[0]).reshape((-1,) + (1,) * (len(shape) - 1))
-        numbers = np.broadcast_to(candidates, shape)
-        spread = spread_of(self.data, problem.split[1])
-        for where, diverged, found in ends:
-            failed[where], stable = diverged, ~diverged
-            values = self._scores(
-                problem, found[stable], numbers[where][stable], measures, spread
-            )
-            for name, kept in values.items():
-                scores[name][where][stable] = kept
-        return scores, failed
-
-    def _scores(
-        self,
-        problem: Problem,
-        ends: np.ndarray,
-        numbers: np.ndarray,
-        measures: Sequence[Measure],
-        spread: np.ndarray,
-    ) -> Scores:
-        """Scores of models, (n_models,), from where their descents ended."""
-        found: Scores = {}
-        if any(measure.formula for measure in measures):
-            errors = problem.mean_squared_errors(self.data, ends)
-            found = {
-                measure.name: measure.formula(errors, spread)
-                for measure in measures
-                if measure.formula is not None
-            }
-        if len(found) < len(measures):
-            models = self._models(problem, ends, numbers)
-            test = problem.split[1]
-            found |= call_scorers(measures, models, self.X, self.y, test)
-        return found
-
-    def _models(
-        self, problem: Problem, ends: np.ndarray, numbers: np.ndarray
-    ) -> Iterator[GradientDescentRegressor]:
-        """Fitted models of candidates, one at a time."""
-        target = 0 if self.y.ndim == 1 else slice(None)
-        for end, number in zip(ends, numbers, strict=True):
-            params = self.candidates.params[number]
-            model = GradientDescentRegressor(**(self.settings | params))
-            coef, intercept = problem.coefficients(self.data, end)
-            model.coef_ = coef.astype(self.X.dtype)[target]
-            model.intercept_ = intercept.astype(self.X.dtype)[target]
-            model.epsilon_ = params["epsilon"]
-            model.n_features_in_ = coef.shape[1]
-            yield model
+    if epsilons is None:
+        longest = max_epsilon if np.isfinite(max_epsilon) else 1.0
+        epsilons = longest * np.geomspace(_SHORTEST, _LONGEST, _N_EPSILONS)
+    penalties = np.zeros(1) if alphas is None else alphas
+    alpha, epsilon = map(np.ravel, np.meshgrid(penalties, epsilons, indexing="ij"))
+    named = (
+        {"epsilon": epsilon} if alphas is None else {"alpha": alpha, "epsilon": epsilon}
+    )
+    params = [
+        dict(zip(named, map(float, values), strict=True))
+        for values in zip(*named.values(), strict=True)
+    ]
+    return Candidates(epsilon, alpha, params)
 
 
-def spread_of(data: Data, index: np.ndarray) -> np.ndarray:
-    """Mean square deviation of targets from their mean, as metrics compute it.
+def checked_list(name: str, values: Any, *, zero: bool) -> np.ndarray | None:
+    """Return the numbers to try, as float64; or None."""
+    if values is None:
+        return None
+    numbers = np.asarray(values)
+    good = numbers.dtype.kind in "iuf" and numbers.ndim == 1 and numbers.size > 0
+    if good:
+        positive = (numbers >= 0) if zero else (numbers > 0)
+        good = bool((positive & np.isfinite(numbers)).all())
+    if not good:
+        raise ValueError(
+            f"The '{name}' parameter of GradientDescentRegressorCV must be None or an "
+            f"array of shape (n_{name},) of {'non-negative' if zero else 'positive'} "
+            f"numbers, one at least. Got {values!r} instead."
+        )
+    return numbers.astype(np.float64)
 
-    It is zero for constant targets exactly.
+
+def best_steps(paths: np.ndarray) -> np.ndarray:
+    """Find the steps, one or more, with the largest mean score, (n_candidates,)."""
+    means = paths.mean(axis=0)[:, 1:]
+    return 1 + np.nan_to_num(means, nan=-np.inf).argmax(axis=1)
+
+
+def search_results(
+    params: Sequence[dict[str, Any]],
+    scores: dict[str, np.ndarray],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Assemble the columns, from scores (n_splits, n_candidates) by their name.
+
+    Candidates and splits share one computation: each gets an equal share of its
+    `seconds`.
     """
-    target, weight = data.target[index], shares(data.weight[index])
-    mean = np.average(target, axis=0, weights=weight)
-    return np.average((target - mean) ** 2, axis=0, weights=weight)
+    results: dict[str, Any] = {}
+    n_splits, n_candidates = next(iter(scores.values())).shape
+    for name, total in seconds.items():
+        results[f"mean_{name}"] = np.full(n_candidates, total / n_splits / n_candidates)
+        results[f"std_{name}"] = np.zeros(n_candidates)
+    for name in params[0]:
+        values = np.array([candidate[name] for candidate in params])
+        results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
+    results["params"] = list(params)
+    for name, values in scores.items():
+        for split, row in enumerate(values):
+            results[f"split{split}_test_{name}"] = row
+        means = values.mean(axis=0)
+        results[f"mean_test_{name}"] = means
+        results[f"std_test_{name}"] = values.std(axis=0)
+        results[f"rank_test_{name}"] = _ranks(means)
+    return results
+
+
+def choice(results: dict[str, Any], name: str) -> dict[str, Any]:
+    """Attributes of an estimator that follow from the scores of that name."""
+    if np.isnan(results[f"mean_test_{name}"]).all():
+        raise ValueError(
+            "The 'scoring' parameter must be a scorer that can tell candidates "
+            f"apart. Got NaN from {name!r} on some split for every candidate "
+            "instead. Score with larger test sets, or with another scorer."
+        )
+    index = int(results[f"rank_test_{name}"].argmin())
+    chosen = results["params"][index]
+    found = {
+        "cv_results_": results,
+        "best_index_": index,
+        "best_score_": float(results[f"mean_test_{name}"][index]),
+        "best_params_": chosen,
+    }
+    if "alpha" in chosen:
+        found["alpha_"] = chosen["alpha"]
+    if "max_iter" in chosen:
+        found["best_n_iter_"] = chosen["max_iter"]
+    return found
+
+
+def report_divergence(
+    params: Sequence[dict[str, Any]],
+    failed: np.ndarray,
+    max_epsilon: float,
+    *,
+    exact: bool,
+) -> None:
+    """Warn of the candidates that failed, (n_candidates,); raise where all did."""
+    if not failed.any():
+        return
+    listed = ", ".join(
+        " and ".join(f"{name}={value:.6g}" for name, value in candidate.items())
+        for candidate, bad in zip(params, failed, strict=True)
+        if bad
+    )
+    remedy = (
+        "The largest epsilon that is stable on all splits is "
+        f"{limit(max_epsilon, exact=exact)}. Leave out longer ones, or scale the "
+        "columns (StandardScaler)."
+    )
+    if exact:
+        remedy += " With epsilons=None they are chosen below it."
+    if failed.all():
+        raise DivergenceError(
+            f"Gradient descent diverged with every candidate: {listed}. {remedy}",
+            max_epsilon,
+        )
+    warnings.warn(
+        f"Gradient descent diverged, and the score is NaN, with {failed.sum()} of "
+        f"{len(params)} candidates: {listed}. {remedy}",
+        FitFailedWarning,
+        stacklevel=6,  # the line that called fit
+    )
+
+
+def _ranks(means: np.ndarray) -> np.ndarray:
+    """One for the largest; candidates that are not scored come last."""
+    known = ~np.isnan(means)
+    ranks = np.full(len(means), known.sum() + 1, dtype=np.int32)
+    ranks[known] = rankdata(-means[known], method="min")
+    return ranks

@@ -37,6 +37,7 @@ from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg.losses import SquaredError
 
 # Theta at the end, the objective at the start and after each step, and the error.
 Descent = tuple[np.ndarray, np.ndarray, float]
@@ -130,7 +131,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
         start = constant_theta(objective, linked=linked)
     else:
         start = data.rows.inner(*fit.start)
-    scale = target_scale(data, linked=linked)
+    scale = target_scale(data, linked=linked, given=fit.start is not None)
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
     )
@@ -189,4 +190,5 @@ def _check_descent(
     if uphill(curve[0], curve[-1], size, fit.X.dtype):
         first, last = float(curve[0]), float(curve[-1])
         assert task.epsilon is not None
-        raise diverged(task.epsilon, len(curve) - 1, first, last, max_epsilon())
+        number, exact = len(curve) - 1, bool(task.loss == SquaredError())
+        raise diverged(task.epsilon, number, first, last, max_epsilon(), exact=exact)

@@ -1,0 +1,262 @@
+"""Descents of all candidates on the training rows of one split, side by side.
+
+On squared error they are in closed form: second moments, which all splits share one
+pass over X for, tell where any step length leads in any number of steps. On other
+losses all candidates take the textbook's steps together: each has its own columns of
+coefficients, all of which a block of rows is multiplied with while it is in the cache.
+
+Wherever the training rows are and whatever their mean is, descents end at theta of the
+data's rows, (p, ..., n_targets): with it all that is scored is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._cv.folds import Split, fold_moments, in_span, placed, some_rows
+from sklearn_adreg._descent.closed_form import (
+    Spectrum,
+    descend,
+    spectrum_of_moments,
+    steps_to,
+)
+from sklearn_adreg._descent.textbook import (
+    BatchState,
+    Run,
+    constant_theta,
+    stable_epsilon_of_loss,
+    target_scale,
+    textbook,
+    unreported,
+    uphill,
+)
+from sklearn_adreg._loss.check import check_loss
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.traits import traits_of
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.quadratic import curvature_of
+from sklearn_adreg._rows.moments import Moments
+from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._solve.task import Task
+from sklearn_adreg.losses import Loss
+
+# Some of the candidates, or of their numbers of steps; which of these diverged; and
+# theta where they ended.
+Ends = tuple[Any, np.ndarray, np.ndarray]
+
+# Numbers of one chunk of candidates in closed form, 8 MB: from 2^18 to 2^24 of them
+# searches take the same time.
+_CHUNK_NUMBERS = 1 << 20
+# Targets of one batch of candidates that step: 128 MB.
+_BATCH_TARGETS = 1 << 24
+
+
+class Candidates(NamedTuple):
+    """Step lengths and penalties, and the parameters of `GradientDescentRegressor`.
+
+    There is one of each for each candidate.
+    """
+
+    epsilon: np.ndarray
+    alpha: np.ndarray
+    params: list[dict[str, Any]]
+
+    def with_n_iter(self, n_iter: np.ndarray) -> Candidates:
+        """Let each candidate take exactly so many steps."""
+        params = [
+            candidate | {"max_iter": int(steps), "tol": 0.0}
+            for candidate, steps in zip(self.params, n_iter, strict=True)
+        ]
+        return self._replace(params=params)
+
+
+class ClosedForm(NamedTuple):
+    """Descents on squared error, in the eigenbasis of the training rows.
+
+    All models go through the means of rows and targets, `mean` and `target_mean`.
+    """
+
+    spectrum: Spectrum
+    mean: np.ndarray
+    target_mean: np.ndarray
+
+    @classmethod
+    def of(cls, moments: Moments, curvature: float) -> ClosedForm:
+        """Descend on training rows with these moments."""
+        spectrum = spectrum_of_moments(moments, curvature)
+        return cls(spectrum, moments.mean, moments.target_mean)
+
+    def stop(
+        self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
+    ) -> Iterator[Ends]:
+        """Let each candidate stop, after `n_iter` steps, (n_candidates,), at most."""
+        epsilon, alpha = candidates.epsilon, candidates.alpha
+        n_iter = steps_to(self.spectrum, epsilon, alpha, max_iter=n_iter, tol=tol)
+        for where, diverged, theta in self._ends(data, candidates, n_iter[:, None]):
+            yield where, diverged[:, 0], theta[:, :, 0]
+
+    def path(self, data: Data, candidates: Candidates, max_iter: int) -> Iterator[Ends]:
+        """Take 0, 1, ... steps with each candidate."""
+        n_iter = np.tile(np.arange(max_iter + 1), (len(candidates.epsilon), 1))
+        return self._ends(data, candidates, n_iter)
+
+    def _ends(
+        self, data: Data, candidates: Candidates, n_iter: np.ndarray
+    ) -> Iterator[Ends]:
+        """Take numbers of steps, (n_candidates, n_numbers), with some at a time."""
+        size = n_iter.shape[1] * self.spectrum.parts.size
+        length = max(1, _CHUNK_NUMBERS // size)
+        for start in range(0, len(n_iter), length):
+            where = slice(start, start + length)
+            epsilon = candidates.epsilon[where, None]
+            alpha = candidates.alpha[where, None]
+            # What overflows has diverged, and is scored NaN.
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts, diverged = descend(
+                    self.spectrum, epsilon, alpha, n_iter[where], data.rows.dtype
+                )
+                theta = np.empty((len(self.mean) + 1, *parts.shape[:-1]))
+                coef = theta[:-1].reshape(len(self.mean), -1)
+                np.matmul(
+                    self.spectrum.basis, parts.reshape(len(coef[0]), -1).T, out=coef
+                )
+                through = (self.mean @ coef).reshape(parts.shape[:-1])
+                theta[-1] = self.target_mean - through
+            yield where, diverged, theta
+
+
+class StepByStep(NamedTuple):
+    """Descents on any loss, from the best constant of the training rows.
+
+    `train` are the numbers of these, which are placed when they are needed, and `where`
+    is what `place` is told. With `linked` predictions are not the linear predictor.
+    """
+
+    train: np.ndarray
+    loss: Loss
+    linked: bool
+    where: dict[str, Any]
+
+    def stop(
+        self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
+    ) -> Iterator[Ends]:
+        """Let each candidate stop, after `n_iter` steps, (n_candidates,), at most."""
+        for where, rows, run, start in self._begun(data, candidates, n_iter, tol):
+            state, _ = run(start, int(n_iter.max()), unreported)
+            yield where, *_ended(data, rows, start, state)
+
+    def path(self, data: Data, candidates: Candidates, max_iter: int) -> Iterator[Ends]:
+        """Take 0, 1, ... steps with each candidate."""
+        n_iter = np.full(len(candidates.epsilon), max_iter)
+        for where, rows, run, start in self._begun(data, candidates, n_iter, 0.0):
+            state = start
+            yield (where, 0), *_ended(data, rows, start, state)
+            for n_steps in range(1, max_iter + 1):
+                state, _ = run(state, 1, unreported)
+                yield (where, n_steps), *_ended(data, rows, start, state)
+
+    def max_epsilon(self, data: Data, ridge: float) -> float:
+        """Estimate the largest stable step, from the curvature at the start."""
+        return stable_epsilon_of_loss(*self._start(data), ridge)
+
+    def _start(self, data: Data) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
+        """Place the training rows; theta, and the scale of the targets."""
+        found, _ = placed(some_rows(data, self.train), self.where, measure=False)
+        loss = LinearLoss.of(self.loss)
+        objective = MeanLoss(found, loss, self.where["backend"])
+        theta = constant_theta(objective, linked=self.linked)
+        return objective, theta, target_scale(found, linked=self.linked)
+
+    def _begun(
+        self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
+    ) -> Iterator[tuple[slice, Rows, Run, BatchState]]:
+        """Descents at their start, with as many candidates at a time as fit."""
+        objective, theta, scale = self._start(data)
+        rows, target = objective.data.rows, objective.data.target
+        target, (n_columns, n_targets) = rows.numpy(target), theta.shape
+        free = np.ones((n_columns, 1))
+        free[n_columns - rows.intercept :] = 0.0
+        length = max(1, _BATCH_TARGETS // target.size)
+        for first in range(0, len(n_iter), length):
+            where = slice(first, first + length)
+            n_candidates = len(n_iter[where])
+            tiled = rows.vector(np.tile(target, (1, n_candidates)))
+            ridge = free * np.repeat(candidates.alpha[where], n_targets)
+            run, start = textbook(
+                replace(objective, data=objective.data._replace(target=tiled)),
+                objective.backend,
+                Penalty(np.zeros((n_columns, 1)), ridge),
+                np.tile(theta, (1, n_candidates)),
+                epsilon=np.repeat(candidates.epsilon[where], n_targets),
+                scale=np.tile(scale, n_candidates),
+                tol=tol,
+                n_iter=n_iter[where],
+            )
+            yield where, rows, run, start
+
+
+class Fold(NamedTuple):
+    """A split: who descends, the held-out rows' numbers, and their moments if known."""
+
+    descents: ClosedForm | StepByStep
+    test: np.ndarray
+    moments: Moments | None
+
+
+def folds_in_closed_form(
+    data: Data, splits: Sequence[Split], task: Task, ridge: float
+) -> tuple[Data, list[Fold], float, float]:
+    """Set up each split; the largest stable step on these, and on all rows.
+
+    The data come back with the rows that theta is of.
+    """
+    where = task.place
+    curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
+    if data.rows.X.shape[1] > len(data.weight):
+        data, where = in_span(data, where), where | {"device": None}
+    moments, parts = fold_moments(data, splits, where)
+    every = [*(train for train, _ in parts), moments]
+    *descents, whole = [ClosedForm.of(each, curvature) for each in every]
+    folds = [
+        Fold(each, split[1], test)
+        for each, split, (_, test) in zip(descents, splits, parts, strict=True)
+    ]
+    stable = min(each.spectrum.max_epsilon(ridge) for each in descents)
+    return data, folds, stable, whole.spectrum.max_epsilon(ridge)
+
+
+def folds_step_by_step(
+    data: Data, splits: Sequence[Split], task: Task, ridge: float
+) -> tuple[Data, list[Fold], float, float]:
+    """Set up each split on any loss; see `folds_in_closed_form`."""
+    counted = data.target[data.weight > 0]
+    check_loss(task.loss, task.backend, counted)
+    linked = traits_of(task.loss, task.backend, counted).linked
+    every = [*(train for train, _ in splits), np.arange(len(data.weight))]
+    *descents, whole = [
+        StepByStep(train, task.loss, linked, task.place) for train in every
+    ]
+    folds = [
+        Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
+    ]
+    stable = min(each.max_epsilon(data, ridge) for each in descents)
+    return data, folds, stable, whole.max_epsilon(data, ridge)
+
+
+def _ended(
+    data: Data, rows: Rows, start: BatchState, state: BatchState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which candidates went uphill, and where all of them are."""
+    n_candidates = len(state.active)
+    theta = data.rows.inner(*rows.outer(np.asarray(state.theta, dtype=np.float64)))
+    first, last = (
+        np.asarray(each.values, dtype=np.float64).reshape(n_candidates, -1).sum(axis=1)
+        for each in (start, state)
+    )
+    diverged = uphill(first, last, first, rows.dtype)
+    return diverged, theta.reshape(len(theta), n_candidates, -1)
