@@ -197,6 +197,27 @@ def test_rows_that_lead_a_sample_astray() -> None:
     assert least <= best.loss_curve_[-1] * (1 + 1e-6)
 
 
+def test_few_steps_where_few_rows_have_most_of_the_curvature() -> None:
+    rng = np.random.default_rng(11)
+    X = rng.standard_normal((40_000, 8))
+    X[rng.choice(len(X), 5)] *= 1e4
+    z = X @ rng.standard_normal(8)
+    y = rng.poisson(np.exp(np.clip(z / z.std(), -3, 3))).astype(float)
+    loose, tight = (
+        GradientDescentRegressor("poisson_deviance", tol=tol, max_iter=1000).fit(X, y)
+        for tol in (1e-6, 1e-9)
+    )
+    assert tight.loss_curve_[-1] <= loose.loss_curve_[-1] * (1 + 1e-9)
+    # 16 and 18; with one Hessian of some rows after another it takes 225 and 339.
+    assert loose.n_iter_ <= tight.n_iter_ <= 40
+    # What a Newton step would gain, twice the mean negative log likelihood.
+    rows = np.c_[X, np.ones(len(X))]
+    mean = tight.predict(X)
+    slope = rows.T @ (mean - y) / len(X)
+    gain = slope @ np.linalg.solve((rows.T * mean) @ rows / len(X), slope)
+    assert gain <= 1e-9 * tight.loss_curve_[-1]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 @pytest.mark.parametrize("row", [7, 31_417, MANY - 1])

@@ -88,11 +88,11 @@ class StraightLoss:
         return self.moving.gradient(point) + self.slope
 
     def curved(
-        self, point: Point, bandwidth: float, widest: float = 0.0
+        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 1
     ) -> tuple[MeanLoss, Point]:
         """Return the rows that move, and how they bend."""
         bent = point._replace(linear=point.linear[0])
-        return self.moving.curved(bent, bandwidth, widest)
+        return self.moving.curved(bent, bandwidth, widest, times)
 
     def _with_rest(self, point: Point, rest: float, derivative: float) -> Point:
         return point._replace(
