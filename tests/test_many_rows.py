@@ -218,6 +218,18 @@ def test_few_steps_where_few_rows_have_most_of_the_curvature() -> None:
     assert gain <= 1e-9 * tight.loss_curve_[-1]
 
 
+def test_few_steps_where_straight_rows_are_summed_up() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((5_000, 20))
+    y = X @ rng.standard_normal(20) + rng.standard_t(3, len(X))
+    model = GradientDescentRegressor("absolute_error").fit(X, y)
+    # 6; a Hessian with the second moments of the other rows in it takes 243.
+    assert model.n_iter_ <= 20
+    # Half of the residuals are on either side, but for those of rows that are met.
+    above = np.count_nonzero(y > model.predict(X))
+    assert abs(above - len(X) / 2) <= X.shape[1] + 1
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 @pytest.mark.parametrize("row", [7, 31_417, MANY - 1])

@@ -182,7 +182,9 @@ class QuasiNewton:
         hessian = mean * white + ridge
         if newton:
             hessian = self.coordinates.hessian(some.hessian(bent)) + ridge
-        if newton and self.of_all and some is not objective:
+        # In a window all curvature is known, if only few rows have any.
+        sampled = some is not objective and state.point.curvature is None
+        if newton and self.of_all and sampled:
             if moments is None:
                 moments = self.coordinates.hessian(some.second_moments())
             # What some rows lack of the second moments of all is known.
