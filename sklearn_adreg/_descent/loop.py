@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -223,21 +224,31 @@ def _slack(objective: Any, goal: Goal, state: State) -> float:
 
 
 class _Line:
-    """The objective along a step: no products with X but one for the ray."""
+    """The objective along a step: no products with X but one for the ray.
+
+    Most steps are whole: outside windows the gradient is found with the first trial,
+    from one reading of X, and the ray where there is another. The products of a step
+    with 300,000 x 60 take 0.7 of the time so.
+    """
 
     def __init__(
         self, objective: Any, penalty: Penalty, state: State, step: Step
     ) -> None:
         self._objective, self._penalty = objective, penalty
         self._state, self._step = state, step
-        self._ray = objective.ray(step.direction)
         self._points: dict[float, Any] = {}
+        self._gradients: dict[float, np.ndarray] = {}
         value = state.point.value + penalty.value(state.theta)
         self.start = Trial(0.0, step.slope, value)
 
     def trial(self, length: float) -> Trial:
         """Evaluate the objective at a length."""
-        point = self._objective.along(self._state.point.linear, self._ray, length)
+        linear = self._state.point.linear
+        if length == 1 and not self._objective.bandwidth:
+            found = self._objective.after(linear, self._step.direction)
+            point, self._gradients[length] = found
+        else:
+            point = self._objective.along(linear, self._ray, length)
         self._points[length] = point
         theta = self._theta(length)
         smooth = point.directional_derivative + float(
@@ -253,7 +264,10 @@ class _Line:
             self._points[length],
             self._theta(length),
         )
-        gradient = objective.gradient(point) + self._penalty.gradient(theta)
+        gradient = self._gradients.get(length)
+        if gradient is None:
+            gradient = objective.gradient(point)
+        gradient = gradient + self._penalty.gradient(theta)
         value = objective.value(point.linear) if objective.bandwidth else point.value
         return self._state._replace(
             theta=theta,
@@ -262,6 +276,10 @@ class _Line:
             curve=(*self._state.curve, value + self._penalty.value(theta)),
             epsilon=length * self._step.rate,
         )
+
+    @cached_property
+    def _ray(self) -> Any:
+        return self._objective.ray(self._step.direction)
 
     def _theta(self, length: float) -> np.ndarray:
         if length == 1 and self._step.end is not None:

@@ -128,6 +128,19 @@ class MeanLoss:
             float(mean_curvature) if further else None,
         )
 
+    def after(self, linear: Any, direction: np.ndarray) -> tuple[Point, np.ndarray]:
+        """Differentiate a whole step away, and return the gradient by theta there.
+
+        X is read once, and not through a window: the slopes of the rows are not kept.
+        """
+        (value, *_), gradient, there = self.data.rows.visit(
+            direction, self._slopes(1), linear, *self._labels
+        )
+        gradient = np.asarray(gradient, dtype=np.float64)
+        value = float(np.asarray(value).sum()) + self.constant
+        along = float(gradient @ direction)
+        return Point(there, value, None, None, along, None), gradient
+
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient by theta; one product with X."""
         return self.data.rows.rmatvec(point.slope)
@@ -279,7 +292,7 @@ class ValuesAndGradient:
         """Visit the rows once; `arrays` are their X and row vectors."""
         X, vectors = arrays
         rows = self.empty.filled(X)
-        (values, *_), gradient = rows.visit(theta, self.visitor, *vectors)
+        (values, *_), gradient, *_ = rows.visit(theta, self.visitor, *vectors)
         return values, gradient
 
 
