@@ -21,7 +21,8 @@ import numpy as np
 _FLATTER = 0.5
 _SUFFICIENT = 1e-4
 _MAX_TRIALS = 50
-_MAX_GROWTH = 10.0
+_LEAST_GROWTH, _MAX_GROWTH = 1.5, 10.0
+_MARGIN = 0.05
 # Beyond this length the objective has no minimum along the line.
 _UNBOUNDED = 1e30
 
@@ -48,14 +49,14 @@ class _Bracket:
         if self.high == np.inf:
             gain = first_slope - self.low_slope
             growth = first_slope / gain if gain < 0 else _MAX_GROWTH
-            return self.low * min(max(growth, 1.5), _MAX_GROWTH)
+            return self.low * min(max(growth, _LEAST_GROWTH), _MAX_GROWTH)
         width = self.high - self.low
         halved, self.width = width <= self.width / 2, width
         rise = self.high_slope - self.low_slope
         if not (halved and np.isfinite(rise) and rise > 0):
             return self.low + width / 2
         secant = -self.low_slope / rise
-        return self.low + width * min(max(secant, 0.05), 0.95)
+        return self.low + width * min(max(secant, _MARGIN), 1 - _MARGIN)
 
 
 def search(

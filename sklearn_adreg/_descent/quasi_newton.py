@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_adreg._descent.coordinates import Coordinates
-from sklearn_adreg._descent.loop import Goal, State, Step
+from sklearn_adreg._descent.loop import Goal, Objective, State, Step
 from sklearn_adreg._objective.penalty import Penalty
 
 # Steps that are remembered.
@@ -87,7 +87,7 @@ class QuasiNewton:
 
     def step(
         self,
-        objective: Any,
+        objective: Objective,
         penalty: Penalty,
         goal: Goal,
         state: State,
@@ -158,7 +158,7 @@ class QuasiNewton:
 
     def _metric(
         self,
-        objective: Any,
+        objective: Objective,
         penalty: Penalty,
         goal: Goal,
         state: State,
@@ -169,10 +169,11 @@ class QuasiNewton:
         floor = _STRONGEST if memory is None else memory.floor
         times = 1 if memory is None else memory.times
         moments = None if memory is None else memory.moments
-        near = goal.eps ** (1 / 3) * goal.scale
-        some, bent = objective.curved(state.point, near, goal.scale, times)
+        some, bent = objective.curved(
+            state.point, goal.curvature_bandwidth, goal.scale, times
+        )
         mean = bent.mean_curvature or 1.0
-        weakest = 2 * goal.enough(state.curve[-1]) / (goal.reach**2 * mean)
+        weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
             values = mean + penalty.l2 * self.coordinates.factor**2

@@ -103,12 +103,11 @@ class MeanLoss:
         """Weighted losses of the rows, less the terms that depend on y alone."""
         return self._visited(linear)[0][0]
 
-    def point(self, linear: Any) -> Point:
-        """Differentiate at values of the linear predictor; no product with X."""
-        return self.along(linear)
+    def point(self, linear: Any, ray: Any = None, length: float = 0.0) -> Point:
+        """Differentiate at values of the linear predictor, or along a ray from there.
 
-    def along(self, linear: Any, ray: Any = None, length: float = 0.0) -> Point:
-        """Differentiate at a distance along a ray; no product with X."""
+        It takes no product with X.
+        """
         moves, scalars = () if ray is None else (ray,), {}
         if ray is not None:
             scalars["length"] = length
@@ -128,11 +127,16 @@ class MeanLoss:
             float(mean_curvature) if further else None,
         )
 
-    def after(self, linear: Any, direction: np.ndarray) -> tuple[Point, np.ndarray]:
-        """Differentiate a whole step away, and return the gradient by theta there.
+    def after(
+        self, linear: Any, direction: np.ndarray
+    ) -> tuple[Point, np.ndarray] | None:
+        """Differentiate a whole step away, with the gradient by theta there.
 
-        X is read once, and not through a window: the slopes of the rows are not kept.
+        X is read once, and the slopes of the rows are not kept. None in a window: what
+        is straight there is told by slopes.
         """
+        if self.bandwidth > 0:
+            return None
         (value, *_), gradient, there = self.data.rows.visit(
             direction, self._slopes(1), linear, *self._labels
         )
@@ -185,15 +189,15 @@ class MeanLoss:
         if self._enough(times) < n_rows:
             some, index = self._some(times)
             _, (linear,) = self.data.rows.take(index, point.linear)
-            found = some.through(bandwidth).along(linear)
+            found = some.through(bandwidth).point(linear)
             if some._n_bent(found) > _EFFECTIVE_PER_COLUMN * n_columns:
                 return some, found
-        narrow = found = self.through(bandwidth).along(point.linear)
+        narrow = found = self.through(bandwidth).point(point.linear)
         while self._n_bent(found) < _FEWEST_PER_COLUMN * n_columns:
             if not bandwidth < widest:  # the curvature is that of few rows indeed
                 return self, narrow
             bandwidth = min(_WIDENING * bandwidth, widest)
-            found = self.through(bandwidth).along(point.linear)
+            found = self.through(bandwidth).point(point.linear)
         return self, found
 
     def _n_bent(self, point: Point) -> float:
