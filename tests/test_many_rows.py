@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import PoissonRegressor
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -216,6 +217,18 @@ def test_few_steps_where_few_rows_have_most_of_the_curvature() -> None:
     slope = rows.T @ (mean - y) / len(X)
     gain = slope @ np.linalg.solve((rows.T * mean) @ rows / len(X), slope)
     assert gain <= 1e-9 * tight.loss_curve_[-1]
+
+
+def test_few_events() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((200_000, 4))
+    y = rng.poisson(3e-5 * np.exp(X @ np.full(4, 0.5))).astype(float)
+    model = GradientDescentRegressor("poisson_deviance").fit(X, y)
+    # 7; from the end of a sample without any of the ten events it takes 34.
+    assert model.n_iter_ <= 15
+    other = PoissonRegressor(alpha=0, tol=1e-10, solver="newton-cholesky").fit(X, y)
+    assert_allclose(model.coef_, other.coef_, atol=1e-4)
+    assert_allclose(model.intercept_, other.intercept_, atol=1e-4)
 
 
 def test_few_steps_where_straight_rows_are_summed_up() -> None:
