@@ -25,15 +25,19 @@ from sklearn_adreg._objective.penalty import Penalty
 
 Report = Callable[[np.ndarray], None]
 
-# How exactly the minimum for a window is found: a part of what the window hides, or of
-# the tolerance.
+# Halves and doubles are of 99 fits of twelve losses.
+# How exactly the minimum for a window is found: a part of what the window hides (half:
+# the same; double: 4 % more steps in the windows after), or of the tolerance, of which
+# as much again hides (half and double: 1 % of the steps).
 _HIDDEN_SHARE, _TOLERANCE_SHARE = 0.3, 0.25
 # Objectives below this part of the loss of predictions that are a standard deviation
-# off are as good as zero: tolerances are not relative to less.
+# off are as good as zero: tolerances are not relative to less (both: the same).
 SIZE_SHARE = 1e-4
-# So many steps without getting closer are steps among rounding errors.
+# So many steps without getting closer are steps among rounding errors: descents with
+# tol=0 end so, and none of the 99 (both: the same).
 _PATIENCE, _CLOSER = 100, 0.9
-# Rounding of the objective, a sum over rows, in units of that of the float type.
+# Rounding of the objective, a sum over rows, in units of that of the float type: a part
+# of the slack, of which what is tolerated is the most (both: the same).
 _SUM_ROUNDING = 64.0
 
 
