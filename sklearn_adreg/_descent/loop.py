@@ -111,7 +111,7 @@ class Objective(Protocol):
         """Gradient by theta; one product with X."""
 
     def curved(
-        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 1
+        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 0
     ) -> tuple[MeanLoss, Point]:
         """Return rows enough to tell the curvature near a point, and how they bend."""
 

@@ -187,7 +187,8 @@ class QuasiNewton:
         sampled = some is not objective and state.point.curvature is None
         if newton and self.of_all and sampled:
             if moments is None:
-                moments = self.coordinates.hessian(some.second_moments())
+                rows, _, weight, *_ = some.data
+                moments = self.coordinates.hessian(rows.gram(weight))
             # What some rows lack of the second moments of all is known.
             hessian += mean * (white - moments)
         values, vectors = np.linalg.eigh(hessian)

@@ -95,7 +95,7 @@ class StraightLoss:
         return self.moving.gradient(point) + self.slope
 
     def curved(
-        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 1
+        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 0
     ) -> tuple[MeanLoss, Point]:
         """Return the rows that move, and how they bend."""
         bent = point._replace(linear=point.linear[0])
