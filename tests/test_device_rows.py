@@ -137,7 +137,7 @@ def test_mean_loss(
         for objective in (host, placed):
             linear = objective.linear_predictor(theta)
             ray = objective.ray(direction)
-            points.append(objective.along(linear, ray, 0.5))
+            points.append(objective.point(linear, ray, 0.5))
         expected, found = points
         for name in ("value", "directional_derivative", "mean_curvature"):
             ours = getattr(found, name)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import PoissonRegressor
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -195,6 +196,51 @@ def test_rows_that_lead_a_sample_astray() -> None:
     # The errors of these rows are 10,000 times as dear: all predictions follow them.
     best = GradientDescentRegressor(AbsolutePercentageError(), tol=1e-9).fit(X, y)
     assert least <= best.loss_curve_[-1] * (1 + 1e-6)
+
+
+def test_few_steps_where_few_rows_have_most_of_the_curvature() -> None:
+    rng = np.random.default_rng(11)
+    X = rng.standard_normal((40_000, 8))
+    X[rng.choice(len(X), 5)] *= 1e4
+    z = X @ rng.standard_normal(8)
+    y = rng.poisson(np.exp(np.clip(z / z.std(), -3, 3))).astype(float)
+    loose, tight = (
+        GradientDescentRegressor("poisson_deviance", tol=tol, max_iter=1000).fit(X, y)
+        for tol in (1e-6, 1e-9)
+    )
+    assert tight.loss_curve_[-1] <= loose.loss_curve_[-1] * (1 + 1e-9)
+    # 16 and 18; with one Hessian of some rows after another it takes 225 and 339.
+    assert loose.n_iter_ <= tight.n_iter_ <= 40
+    # What a Newton step would gain, twice the mean negative log likelihood.
+    rows = np.c_[X, np.ones(len(X))]
+    mean = tight.predict(X)
+    slope = rows.T @ (mean - y) / len(X)
+    gain = slope @ np.linalg.solve((rows.T * mean) @ rows / len(X), slope)
+    assert gain <= 1e-9 * tight.loss_curve_[-1]
+
+
+def test_few_events() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((200_000, 4))
+    y = rng.poisson(3e-5 * np.exp(X @ np.full(4, 0.5))).astype(float)
+    model = GradientDescentRegressor("poisson_deviance").fit(X, y)
+    # 7; from the end of a sample without any of the ten events it takes 34.
+    assert model.n_iter_ <= 15
+    other = PoissonRegressor(alpha=0, tol=1e-10, solver="newton-cholesky").fit(X, y)
+    assert_allclose(model.coef_, other.coef_, atol=1e-4)
+    assert_allclose(model.intercept_, other.intercept_, atol=1e-4)
+
+
+def test_few_steps_where_straight_rows_are_summed_up() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((5_000, 20))
+    y = X @ rng.standard_normal(20) + rng.standard_t(3, len(X))
+    model = GradientDescentRegressor("absolute_error").fit(X, y)
+    # 6; a Hessian with the second moments of the other rows in it takes 243.
+    assert model.n_iter_ <= 20
+    # Half of the residuals are on either side, but for those of rows that are met.
+    above = np.count_nonzero(y > model.predict(X))
+    assert abs(above - len(X) / 2) <= X.shape[1] + 1
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -109,7 +109,7 @@ def test_value_and_gradient(setting: Setting) -> None:
 def test_along_a_ray(setting: Setting) -> None:
     objective, plain, theta = setting.on(host_rows), Plain(setting), setting.theta
     linear, ray = objective.linear_predictor(theta), objective.ray(setting.direction)
-    found = objective.along(linear, ray, 0.3)
+    found = objective.point(linear, ray, 0.3)
     there = theta + 0.3 * setting.direction
     assert_allclose(found.linear, plain.linear(there), rtol=1e-9, atol=1e-9)
     assert found.value == pytest.approx(plain.value(there), rel=1e-11)

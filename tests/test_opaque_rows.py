@@ -72,7 +72,7 @@ def test_mean_loss(setting: Setting, width: float) -> None:
     for objective in (host, far):
         linear = objective.linear_predictor(setting.theta)
         ray = objective.ray(setting.direction)
-        here, there = objective.point(linear), objective.along(linear, ray, 0.3)
+        here, there = objective.point(linear), objective.point(linear, ray, 0.3)
         pairs.append((here, there, *objective.curved(there, 0.1)[1:]))
         assert_allclose(objective.value(linear), host.value(pairs[0][0].linear))
     for mine, found in zip(*pairs, strict=True):

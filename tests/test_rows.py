@@ -381,14 +381,14 @@ def test_nonzero(case: Case, trailing: tuple[int, ...]) -> None:
 
 @dataclass(frozen=True)
 class Residual:
-    """Visitor of linear predictors: weighted residuals, and the sum of squares."""
+    """Visitor: residuals, weighted and as they are, and the sum of squares."""
 
     scale: float
 
     def __call__(self, _xp: Any, linear: Any, target: Any, weight: Any) -> Any:
         residual = self.scale * (linear - target)
         weight = weight if linear.ndim == 1 else weight[:, None]
-        return (weight * residual,), ((weight * residual**2).sum(),)
+        return (weight * residual, residual), ((weight * residual**2).sum(),)
 
 
 @one_and_three
@@ -397,10 +397,12 @@ def test_visit(case: Case, trailing: tuple[int, ...]) -> None:
     weight, shares = case.known(case.problem.weight)
     shares = shares.reshape(-1, *(1 for _ in trailing))
     theta = draws((case.shape[1], *trailing))
-    (squares,), pulled = case.rows.visit(theta, Residual(0.5), target, weight)
+    (squares,), pulled, residual = case.rows.visit(theta, Residual(0.5), target, weight)
     pulled = np.asarray(pulled)  # on a device it stays there
     expected = 0.5 * (case.exact @ theta - array)
     size = 0.5 * (case.sizes @ np.abs(theta) + np.abs(array)).astype(float)
+    error = np.abs(np.asarray(case.rows.numpy(residual)) - expected)
+    assert (error <= case.eps * size).all()
     assert abs(
         np.longdouble(np.asarray(squares)) - (shares * expected**2).sum()
     ) <= case.eps * (shares * size**2).sum().astype(float)

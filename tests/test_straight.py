@@ -67,8 +67,8 @@ def test_as_if_differentiated(
     # Sums of n terms.
     assert few.value(mine[0]) == pytest.approx(everyone.value(linear), rel=1e-11)
     for length in (0.0, 1e-3):
-        expected = everyone.along(linear, ray, length)
-        found_here = few.along(*mine, length)
+        expected = everyone.point(linear, ray, length)
+        found_here = few.point(*mine, length)
         assert found_here.value == pytest.approx(expected.value, rel=1e-11)
         slope = everyone.gradient(expected)
         close: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-10 * np.abs(slope).max()}

@@ -32,7 +32,7 @@ def best_constant(
 
     def slope(level: float) -> float:
         theta[-1] = level
-        return slopes_at(objective, objective.along(objective.linear_predictor(theta)))[
+        return slopes_at(objective, objective.point(objective.linear_predictor(theta)))[
             0
         ]
 

@@ -20,18 +20,25 @@ from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.straight import Settled
 
-# The next window is as wide as leaves this share of the tolerance for what it hides,
-# but narrower by the first factor at the least, and by the second at the most.
+# Halves and doubles are of 99 fits of twelve losses.
+# The next window is as wide as leaves this share of the tolerance for what it hides
+# (half and double: 4 and 1 % more steps), but narrower by the first factor at the least
+# (both: the same), and by the second at the most (3 % more and 2 % less).
 _HIDDEN_TOLERANCE, _LEAST_NARROWING, _MOST_NARROWING = 0.5, 2.0, 10.0
-# Where the minimum is near, the first window is narrower than that distance by this.
+# Where the minimum is near, the first window is narrower than that distance by this
+# (both: the same).
 _INTO_DISTANCE = 2.0
-# Residuals that are as good as zero, relative to the scale.
+# Residuals that are as good as zero, relative to the scale: where half of the rows fit
+# exactly, windows begin there (both: the same).
 _PERFECT_FIT = 1e-8
-# The narrowest window, in units of rounding of the scale.
+# The narrowest window, in units of rounding of the scale: differences over it keep two
+# digits of slopes.
 _NARROWEST = 64.0
-# The minimum is not further than so many times the way that was gone.
+# The minimum is not further than so many times the way that was gone: windows narrow
+# tenfold, and ways with them (both: the same).
 _FURTHER = 2.0
-# How often rows that have left their pieces are let move, before all are.
+# How often rows that have left their pieces are let move, before all are (2 and 10: the
+# same).
 _MOST_ROUNDS = 5
 
 

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.loop import Goal, State, Step
+from sklearn_adreg._descent.loop import Goal, Objective, State, Step
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 
@@ -91,7 +91,7 @@ class ProximalNewton:
 
     def step(
         self,
-        objective: Any,
+        objective: Objective,
         penalty: Penalty,
         goal: Goal,
         state: State,
@@ -202,7 +202,7 @@ def _stronger(penalty: Penalty, state: State) -> float:
 
 
 def _made(
-    objective: Any,
+    objective: Objective,
     goal: Goal,
     state: State,
     columns: np.ndarray,
@@ -210,16 +210,10 @@ def _made(
     moments: np.ndarray,
 ) -> _Memory:
     """Return the Hessian at this state, and how it is damped."""
-    seen, bent = objective.curved(state.point, _bandwidth(goal), goal.scale)
+    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, goal.scale)
     hessian = seen.hessian(bent, columns)
     least = _LEAST_CURVATURE * memory.curvature
-    curvature = max(bent.mean_curvature, least) or 2 * goal.size / goal.scale**2
-    # A change as large as that to the minimum may be costs what is tolerated.
-    weakest = 2 * goal.enough(state.curve[-1]) / (goal.reach**2 * curvature)
+    curvature = max(bent.mean_curvature or 0.0, least) or 2 * goal.size / goal.scale**2
+    weakest = goal.weakest_damping(state.curve[-1], curvature)
     damping = max(memory.damping, weakest)
     return _Memory(columns, hessian, curvature, moments, damping, weakest)
-
-
-def _bandwidth(goal: Goal) -> float:
-    """Window through which the curvature of a smooth loss shows most digits."""
-    return float(np.cbrt(goal.eps) * goal.scale)

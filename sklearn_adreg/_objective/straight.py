@@ -74,32 +74,32 @@ class StraightLoss:
         """Mean loss, without a window."""
         return self.moving.value(linear[0]) + linear[1]
 
-    def point(self, linear: Linear) -> Point:
-        """Differentiate at values of the linear predictors."""
-        return self._with_rest(self.moving.point(linear[0]), linear[1], 0.0)
+    def point(
+        self, linear: Linear, ray: Linear = (None, 0.0), length: float = 0.0
+    ) -> Point:
+        """Differentiate at values of the linear predictors, or along a ray."""
+        point = self.moving.point(linear[0], ray[0], length)
+        rest = linear[1] + length * ray[1]
+        slope = point.directional_derivative + ray[1]
+        return point._replace(
+            linear=(point.linear, rest),
+            value=point.value + rest,
+            directional_derivative=slope,
+        )
 
-    def along(self, linear: Linear, ray: Linear, length: float) -> Point:
-        """Differentiate at a distance along a ray."""
-        point = self.moving.along(linear[0], ray[0], length)
-        return self._with_rest(point, linear[1] + length * ray[1], ray[1])
+    def after(self, linear: Linear, direction: np.ndarray) -> None:
+        """Return nothing: rows are straight in windows alone."""
 
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient by theta."""
         return self.moving.gradient(point) + self.slope
 
     def curved(
-        self, point: Point, bandwidth: float, widest: float = 0.0
+        self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 0
     ) -> tuple[MeanLoss, Point]:
         """Return the rows that move, and how they bend."""
         bent = point._replace(linear=point.linear[0])
-        return self.moving.curved(bent, bandwidth, widest)
-
-    def _with_rest(self, point: Point, rest: float, derivative: float) -> Point:
-        return point._replace(
-            linear=(point.linear, rest),
-            value=point.value + rest,
-            directional_derivative=point.directional_derivative + derivative,
-        )
+        return self.moving.curved(bent, bandwidth, widest, times)
 
 
 @dataclass(frozen=True)

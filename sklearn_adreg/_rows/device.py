@@ -100,14 +100,14 @@ class DeviceRows(Rows):
 
     def visit(
         self, theta: Any, f: Visitor, *vectors: Any, **scalars: Any
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, ...]:
         """Visit all rows with their linear predictors; all results stay on the device.
 
         It may be a part of a program: rows may be traced.
         """
-        found, sums = self.apply(f, self.matvec(theta), *vectors, **scalars)
-        pulled = self.backend.evaluate(_transposed_product, self.X, found[0])
-        return sums, pulled
+        (first, *others), sums = self.apply(f, self.matvec(theta), *vectors, **scalars)
+        pulled = self.backend.evaluate(_transposed_product, self.X, first)
+        return sums, pulled, *others
 
     def emptied(self) -> tuple[DeviceRows, Any]:
         """Return rows without arrays, and X."""

@@ -156,7 +156,7 @@ class HostRows(Rows):
 
     def visit(
         self, theta: np.ndarray, f: Visitor, *vectors: Any, **scalars: Any
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, ...]:
         """Visit all rows with their linear predictors, reading X once."""
         coef, level = self._split(theta)
         numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
@@ -164,10 +164,10 @@ class HostRows(Rows):
         for part, block in self.blocks(most=_VISITED_ROWS):
             chunks = (v[part] for v in vectors)
             outs, sums = f(np, block @ coef + level, *chunks, **numbers)
-            seen = (), (*sums, *_pulled(block, outs[0]))
+            seen = outs[1:], (*sums, *_pulled(block, outs[0]))
             found = _collected(found, n_rows, part, seen)
-        *sums, pulled, total = found[1]  # type: ignore[index]
-        return tuple(sums), self._less_mean(pulled, total)
+        others, (*sums, pulled, total) = found  # type: ignore[misc]
+        return tuple(sums), self._less_mean(pulled, total), *others
 
     def of_matrix(self, matrix: np.ndarray, span: Any) -> HostRows:
         """Return rows of a matrix, their coordinates in a span of these rows."""

@@ -128,15 +128,16 @@ class Rows(ABC):
 
     def visit(
         self, theta: Any, f: Visitor, *vectors: Any, **scalars: Any
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Any, ...]:
         """Visit all rows with their linear predictors, and pull a row vector back.
 
-        `f` gets the linear predictors before `vectors`. Returns its sums, and `rmatvec`
-        of its first row vector, which is not kept. Rows that can read X once do so.
+        `f` gets the linear predictors before `vectors`. Returns its sums, `rmatvec` of
+        its first row vector, which is not kept, and the others. Rows that can read X
+        once do so.
         """
         linear = self.matvec(theta)
-        (first, *_), sums = self.apply(f, linear, *vectors, **scalars)
-        return sums, self.rmatvec(first)
+        (first, *others), sums = self.apply(f, linear, *vectors, **scalars)
+        return sums, self.rmatvec(first), *others
 
     @abstractmethod
     def of_matrix(self, matrix: np.ndarray, span: Any) -> Rows:

@@ -34,13 +34,17 @@ from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
 # How closely a robust convex fit is found where a descent only starts from it, and the
-# optimum of a sample of the rows.
+# optimum of a sample of the rows: less than either differs from what comes after (half
+# and double: 2 % more and 1 % less steps of 99 fits of twelve losses; the same).
 _ROBUST_TOL, _SAMPLE_TOL = 1e-3, 1e-4
-# By how many standard errors of the sample's optimum the predictors of few rows change.
+# By how many standard errors of the sample's optimum the predictors of few rows change:
+# windows begin there (half and double: the same).
 _DEVIATIONS = 6.0
-# Fewer rows are not worth telling apart by whether they are straight.
+# Fewer rows are not worth telling apart by whether they are straight: at half of them
+# the steps of 3,000 rows are 5 % more and the rows that are read 3 % less.
 _FEWEST_STRAIGHT = 1 << 12
-# A mean loss that is negative, and so many times the first one in size, has no minimum.
+# A mean loss that is negative, and so many times the first one in size, has no minimum
+# that floats could find beside it (both: the same).
 _BOTTOMLESS = 1e12
 
 

@@ -59,13 +59,14 @@ def best_start(
         point = objective.point(objective.linear_predictor(theta))
         if not np.isfinite(point.value):
             continue
-        if (
-            theta is constant
-            and known_constant is None
-            and not balanced(objective, point)
-        ):
-            theta = best_constant(objective, linked=linked, precision=precision)
-            point = objective.point(objective.linear_predictor(theta))
+        doubtful = known_constant is None and (linked or theta is constant)
+        if doubtful and not balanced(objective, point):
+            # Some rows are not like all: of rare events they have few, or none.
+            exact = best_constant(objective, linked=linked, precision=precision)
+            there = objective.point(objective.linear_predictor(exact))
+            value = point.value + penalty.value(theta)
+            if theta is constant or there.value + penalty.value(exact) < value:
+                return len(candidates), exact, there
         return number, theta, point
     rows, target, weight, _, row_data = objective.data
     linear = objective.linear_predictor(starts[-1])
