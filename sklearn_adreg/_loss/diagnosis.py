@@ -53,7 +53,8 @@ def _reason(calls: list[str], backend: str, error: Exception) -> str:
             "Write it with other functions of sklearn_adreg.numpy, or use another "
             "backend."
         )
-    return f"{str(error).strip().splitlines()[0]} {_USE_NAMESPACE}"
+    said = str(error).strip() or repr(error)
+    return f"{said.splitlines()[0]} {_USE_NAMESPACE}"
 
 
 def _numpy_calls(

@@ -24,7 +24,7 @@ _GRID_TARGETS, _GRID = 16, 256
 # Errors of the fine grid, in units of the bulk: 256 points that are 8 % apart.
 _FINEST, _WIDEST = 1e-3, 10.0
 # Rows that tell the scale of the bulk.
-_ENOUGH_ROWS = 1 << 12
+_SCALE_ROWS = 1 << 12
 # An interval of the grid is halved until it is this part of the bulk's scale, or to the
 # limit of what float64 can tell apart.
 _NARROW, _HALVINGS = 1e-12, 64
@@ -73,7 +73,7 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
 
 def bulk_scale(target: np.ndarray) -> float:
     """Median distance from the median, of the targets that are not there; 1 of none."""
-    some = target[:: max(1, len(target) // _ENOUGH_ROWS)].astype(np.float64)
+    some = target[:: max(1, len(target) // _SCALE_ROWS)].astype(np.float64)
     distance = np.abs(some - np.median(some))
     apart = distance[distance > 0]
     return float(np.median(distance) or np.median(apart)) if len(apart) else 1.0
