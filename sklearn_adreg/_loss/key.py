@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from sklearn_adreg.backends._elementwise import Identity
+from sklearn_adreg.backends._equality import Identity, by_itself
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
@@ -20,11 +20,8 @@ def loss_key(loss: Callable[..., Any]) -> Any:
     """Return what is hashable and equal for losses that compute the same."""
     if isinstance(loss, FunctionType) and not vars(loss):
         return _key(loss, ())
-    try:
-        hash(loss)
-    except TypeError:
-        return Identity(loss)
-    return loss
+    # As it is, within a tuple: the equality of a loss may not be that of its fields.
+    return (by_itself(loss),)
 
 
 def _key(value: Any, seen: tuple[Any, ...]) -> Any:
@@ -37,7 +34,7 @@ def _key(value: Any, seen: tuple[Any, ...]) -> Any:
     if isinstance(value, FunctionType):
         # One that calls itself refers to itself.
         return _of_function(value, seen) if value not in seen else "recursion"
-    return Identity(value)
+    return Identity.of(value)
 
 
 def _of_function(function: FunctionType, seen: tuple[Any, ...]) -> Any:
