@@ -107,6 +107,36 @@ def test_mistakes(mistake: str, epsilon: Any, backend: Any) -> None:
     assert not hasattr(model, "coef_")
 
 
+def logistic(y: Any, z: Any) -> Any:
+    return adnp.logaddexp(0, -y * z)
+
+
+def hinge(y: Any, z: Any) -> Any:
+    return adnp.maximum(0, 1 - y * z)
+
+
+@pytest.mark.parametrize("loss", [logistic, hinge])
+def test_labels_of_another_kind(loss: Any, backend: Any) -> None:
+    labels = (Y > 5) * 1.0
+    labels[::7] = 0.0  # no plane separates them
+    model = GradientDescentRegressor(loss, backend=backend)
+    message = r"where y is 0.0, of the labels 0.0 and 1.0. Use the labels"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, labels)
+    model.fit(X, 2 * labels - 1)
+
+
+def test_losses_that_are_flat_in_places(backend: Any) -> None:
+    # Rows that do not count, beside others that do, are no labels.
+    def masked(y: Any, z: Any) -> Any:
+        return adnp.where(y > 0, adnp.maximum(0, 5 * y - z) ** 2, abs(y))
+
+    y = np.where(Y > 3, Y, -1.0 - np.arange(60))
+    model = GradientDescentRegressor(masked, backend=backend).fit(X, y)
+    residuals = 5 * y - model.predict(X)
+    assert (residuals[y > 0] < 1e-3).all()
+
+
 # A row sees its neighbour, those before it, or its rank.
 COUPLED: dict[str, Any] = {
     "difference": lambda y, z: (

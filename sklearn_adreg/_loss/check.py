@@ -21,11 +21,16 @@ from sklearn_adreg.losses import LOSSES, Loss
 # Rows that a loss is tried on, and to which part differences and derivatives agree that
 # are those of one function.
 _TRIED_ROWS, _AGREEMENT = 8, 0.1
+# Distances of predictions from those that are tried, in units of the bulk.
+_STEPS = np.array([0.02, 0.2, 2.0, 20.0], dtype=np.float32)
 # Rows of those that it is tried on again, and what has then been done to them.
 _REARRANGED = {
     (0, 1, 2, 3): "the rest were left out",
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
+# Rows that tell whether y has two labels, and sizes of predictions that these are tried
+# with.
+_LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
 # What Python and NumPy say where an array is given in place of a number.
 _NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
 
@@ -63,12 +68,12 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     check_target = getattr(loss, "check_target", None)
     if check_target is not None:
         check_target(target)
-    index = np.linspace(0, len(target) - 1, _TRIED_ROWS).astype(int)
+    index = ((np.arange(_TRIED_ROWS) + 0.5) * len(target) / _TRIED_ROWS).astype(int)
     y_true = target[index, 0]
     linked = getattr(loss, "inverse_link", None) is not None
     around = np.linspace(-0.71, 0.53, _TRIED_ROWS, dtype=target.dtype)
     # Predictions as far from the targets as the bulk of those are apart, on no kink.
-    spread = target.dtype.type(bulk_scale(target[:, 0]))
+    spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
     linear = around if linked else y_true + around * spread
     whole = LinearLoss.of(loss)
     values = _tried(whole, backend, y_true, linear)
@@ -76,7 +81,8 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     for rows, done in _REARRANGED.items():
         again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
         _check_rows(loss, np.asarray(again), np.asarray(values)[[*rows]], done)
-    _check_derivatives(whole, backend, y_true, linear)
+    _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
+    _check_labels(whole, backend, target[:, 0])
 
 
 def _check_rows(loss: Loss, found: np.ndarray, expected: np.ndarray, done: str) -> None:
@@ -123,7 +129,8 @@ def unbounded(loss: Loss, value: float, n_iter: int) -> Exception:
     """Compose the error for a mean loss that has fallen without end."""
     return ValueError(
         f"The loss {named(loss)} must be bounded below. Got a mean of {value:.3g} "
-        f"after {n_iter} steps, which still falls. Check its sign."
+        f"after {n_iter} steps, which still falls. Check its sign, and "
+        "that labels in y are those that it is written for."
     )
 
 
@@ -169,7 +176,11 @@ def _check_values(
 
 
 def _check_derivatives(
-    whole: LinearLoss, backend: Backend, y_true: np.ndarray, linear: np.ndarray
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
     differentiate = backend.value_and_derivative(whole)
     try:
@@ -190,7 +201,7 @@ def _check_derivatives(
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    _check_secants(whole.loss, differentiate, y_true, linear, slopes)
+    _check_secants(whole.loss, differentiate, y_true, linear, slopes, steps)
 
 
 def _check_secants(
@@ -199,15 +210,18 @@ def _check_secants(
     y_true: np.ndarray,
     linear: np.ndarray,
     slopes: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
     """Refuse derivatives that have nothing to do with differences of the loss."""
-    step = linear.dtype.type(1e-2) * (np.ptp(linear) or 1)
-    above, below = (differentiate(y_true, linear + s)[0] for s in (step, -step))
-    secants = (above - below) / (2 * step)
-    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / step
+    values = [differentiate(y_true, linear + step) for step in (*steps, *-steps)]
+    above, below = values[0][0], values[len(steps)][0]
+    secants = (above - below) / (2 * steps[0])
+    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / steps[0]
     agreed = _AGREEMENT * (np.abs(secants) + np.abs(slopes)) + noise
     wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
-    flat = not slopes.any() and np.ptp(above) > 0
+    # A loss may be flat here, or everywhere; not so if it changes in between.
+    moves = any((value != above).any() for value, _ in values)
+    flat = moves and not any(each.any() for each in (slopes, *(s for _, s in values)))
     if wrong.all() or flat:
         raise _refused(
             loss,
@@ -215,6 +229,28 @@ def _check_secants(
             f"a derivative of {slopes[0]:.6g} where the loss changes by "
             f"{secants[0]:.6g} per unit of the prediction",
             "Rounding, sorting and comparisons have no derivative.",
+        )
+
+
+def _check_labels(whole: LinearLoss, backend: Backend, target: np.ndarray) -> None:
+    """Refuse two labels, one of which has the same loss whatever is predicted."""
+    labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
+    if len(labels) != 2:
+        return
+    sizes = np.logspace(-3, 12, _LABEL_GRID, dtype=target.dtype)
+    linear = np.concatenate([-sizes, sizes])
+    y_true = np.repeat(labels, len(linear))
+    with np.errstate(all="ignore"):
+        slopes = backend.value_and_derivative(whole)(y_true, np.tile(linear, 2))[1]
+    flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
+    if flat.sum() == 1 and len(np.unique(target)) == 2:
+        raise _refused(
+            whole.loss,
+            "must depend on the prediction, whichever label y has",
+            f"the same loss for all predictions where y is {labels[flat][0]}, of the "
+            f"labels {labels[0]} and {labels[1]}",
+            "Use the labels that it is written for (-1 and 1, or 0 and 1), or leave "
+            "out rows that do not count.",
         )
 
 

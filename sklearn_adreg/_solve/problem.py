@@ -21,6 +21,7 @@ from sklearn_adreg._descent.loop import (
 )
 from sklearn_adreg._descent.proximal_newton import ProximalNewton
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
+from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
@@ -60,6 +61,12 @@ class Problem:
     report: Report
     least_squares: np.ndarray | None = None
     sample: np.ndarray | None = None
+
+    def solve(self, given: np.ndarray | None) -> State:
+        """Descend, and see whether there is a minimum where that ends."""
+        state = self.descend(given)
+        endless = falls_forever(self.objective, self.penalty, state.theta)
+        return state._replace(endless=endless)
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
@@ -152,7 +159,7 @@ def solve_any_loss(task: Task, fit: Fit) -> Solution:
     states: list[State] = []
     while len(states) < fit.y.shape[1]:
         problem, given = _problem(task, fit, prepared, len(states))
-        state = problem.descend(given)
+        state = problem.solve(given)
         spent = len(state.curve) > task.max_iter
         if state.error <= task.tol or spent or prepared.sample is None:
             states.append(state)
@@ -202,6 +209,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
         loss_curve=np.sum(summed, axis=0),
         epsilon=min(state.epsilon for state in states),
         error=max(state.error for state in states),
+        endless=any(state.endless for state in states),
     )
 
 
