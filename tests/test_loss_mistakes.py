@@ -51,6 +51,17 @@ def nothing(y: Any, z: Any) -> Any:
     del y, z
 
 
+def in_place(y: Any, z: Any) -> Any:
+    y -= z
+    return y**2
+
+
+def assigned(y: Any, z: Any) -> Any:
+    error = y - z
+    error[error < 0] *= 2.0
+    return error**2
+
+
 def steep(y: Any, z: Any) -> Any:
     return adnp.sqrt(0.0 * z) + (y - z) ** 2
 
@@ -85,6 +96,8 @@ MISTAKES: dict[str, tuple[Any, str, str]] = {
     "standardised": (standardised, "must treat each sample", "Do not use means"),
     "rounding": (jump, "must be differentiable", "Rounding, sorting and comparisons"),
     "infinite slope": (steep, "must have finite derivatives", NAN_SLOPE),
+    "in place": (in_place, "must leave its arguments", "Write y = y - z"),
+    "assigned": (assigned, "cannot differentiate", "entries that are assigned to"),
     "one argument": (lambda y: y**2, "function of two arrays", "Define it with these"),
     "branch": (branch, "", "`where`"),
 }
@@ -148,6 +161,7 @@ COUPLED: dict[str, Any] = {
     "running sum": lambda y, z: adnp.cumsum(y - z) ** 2,
     "ranks": lambda y, z: (adnp.sort(y) - adnp.sort(z)) ** 2,
     "row numbers": lambda y, z: adnp.arange(len(y)) * (y - z) ** 2,
+    "a branch": lambda y, z: (y - z) ** 2 if adnp.mean(y) > adnp.min(y) else abs(y - z),
     "a little": lambda y, z: (y - z) ** 2 + 1e-6 * adnp.mean(z) ** 2,
 }
 

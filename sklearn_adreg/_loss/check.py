@@ -24,15 +24,15 @@ _TRIED_ROWS, _AGREEMENT = 8, 0.1
 # Distances of predictions from those that are tried, in units of the bulk.
 _STEPS = np.array([0.02, 0.2, 2.0, 20.0], dtype=np.float32)
 # Rows of those that it is tried on again, and what has then been done to them.
-_REARRANGED = {
-    (0, 1, 2, 3): "the rest were left out",
+_REARRANGED: dict[tuple[int, ...], str] = {
+    **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
+# What Python and NumPy say where an array is given in place of a number.
+_NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
 # Rows that tell whether y has two labels, and sizes of predictions that these are tried
 # with.
 _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
-# What Python and NumPy say where an array is given in place of a number.
-_NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
 
 
 def get_loss(loss: Any) -> Loss:
@@ -258,13 +258,25 @@ def _tried(
     whole: LinearLoss, backend: Backend, y_true: np.ndarray, linear: np.ndarray
 ) -> Any:
     """Call the loss on plain numbers; explain what is wrong with it if it fails."""
+    given = y_true.copy(), linear.copy()
     try:
-        return whole(y_true, linear)
+        values = whole(*given)
     except Exception as error:
         found = _explained_plain(whole, backend, y_true, linear, error)
         if found is error:
             raise
         raise found from error
+    for name, kept, now in zip(
+        ("y_true", "y_pred"), (y_true, linear), given, strict=True
+    ):
+        if not np.array_equal(kept, now, equal_nan=True):
+            raise _refused(
+                whole.loss,
+                "must leave its arguments as they are",
+                f"another {name} after a call",
+                "Write y = y - z in place of y -= z.",
+            )
+    return values
 
 
 def _explained_plain(
