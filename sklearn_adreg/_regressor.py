@@ -131,7 +131,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` steps did not reach `tol`.
+        If `max_iter` steps did not reach `tol`, or the objective has no minimum.
 
     See Also
     --------

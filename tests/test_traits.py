@@ -161,6 +161,17 @@ def test_links_of_own_losses(backend: Backend) -> None:
         assert found == Traits(kinked=False, convex=True, linked=True)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e8])
+def test_kinks_behind_a_link(unit: float) -> None:
+    def relative(y: Any, prediction: Any) -> Any:
+        return adnp.abs(adnp.log(y) - adnp.log(prediction))
+
+    relative.inverse_link = adnp.exp  # type: ignore[attr-defined]
+    target = unit * np.exp(TARGETS["normal"])[:, None]
+    found = traits_of(relative, AutogradBackend(), target)
+    assert found == Traits(kinked=True, convex=True, linked=True)
+
+
 @pytest.mark.parametrize("n", [1, 30])
 def test_one_value(n: int) -> None:
     # How a loss bends further out does not matter: a constant fits.

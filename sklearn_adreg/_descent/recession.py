@@ -23,7 +23,7 @@ _SOME_ROWS = 1 << 13
 _ROUNDING = 100.0
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
-_TAIL, _HALVINGS = 1e-8, 64
+_TAIL, _INWARD = 1e-8, 64
 
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
@@ -48,7 +48,7 @@ def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
         return False
     if far.value < end.value - noise:
         return True
-    for halvings in range(1, _HALVINGS):
+    for halvings in range(1, _INWARD):
         part = 2.0**-halvings
         slope = objective.along(linear, ray, part - 1.0).directional_derivative
         if slope != 0:
