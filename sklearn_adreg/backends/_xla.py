@@ -77,7 +77,12 @@ class Program:
     def __init__(self, make: Callable[..., Any], key: Any) -> None:
         given = threading.local()
         self.given = given
-        self.jitted = jax.jit(lambda *arrays: make(*given.functions, *arrays))
+
+        def traced(*arrays: Any) -> Any:
+            return make(*given.functions, *arrays)
+
+        traced.__name__ = make.__name__  # what a profile of JAX shows
+        self.jitted = jax.jit(traced)
         self.ends = [weakref.finalize(each, _forget, key) for each in mortals(key)]
 
     def __call__(self, functions: tuple[Any, ...], *arrays: Any) -> Any:
