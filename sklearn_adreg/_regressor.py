@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import get_loss, needs_positive
 from sklearn_adreg._loss.linear import predictions
-from sklearn_adreg._report import progress, unconverged
+from sklearn_adreg._report import endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Task
 from sklearn_adreg._validation import checked_start, checked_target, checked_weights
@@ -131,7 +131,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` steps did not reach `tol`.
+        If `max_iter` steps did not reach `tol`, or the objective has no minimum.
 
     See Also
     --------
@@ -282,12 +282,11 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             solution = solve(task, X, targets, weights, start, report)
-        if self.tol > 0 and solution.error > self.tol:
-            warnings.warn(
-                unconverged(solution.error, solution.n_iter, self.get_params()),
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        if solution.endless or (self.tol > 0 and solution.error > self.tol):
+            params = self.get_params()
+            text = endless(params) if solution.endless else ""
+            text = text or unconverged(solution.error, solution.n_iter, params)
+            warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1)
         return self
 

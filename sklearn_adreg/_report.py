@@ -83,3 +83,19 @@ def unconverged(error: float, n_iter: int, params: dict[str, Any]) -> str:
         f"Gradient descent did not converge, {reason}: it reached a tolerance of "
         f"{error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"
     )
+
+
+def endless(params: dict[str, Any]) -> str:
+    """Compose the warning for an objective without a minimum."""
+    remedy = (
+        "Set alpha above 0, which gives it a minimum"
+        if params["alpha"] == 0
+        else "The intercept, which alpha does not bound, is what grows: set "
+        "fit_intercept=False"
+    )
+    return (
+        "The objective has no minimum at finite coefficients: it falls as predictions "
+        "grow without end, as it does for labels that X separates, or that are not "
+        f"those that the loss is written for. Got what descent had reached. {remedy}, "
+        "or check y."
+    )

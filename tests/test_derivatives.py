@@ -55,6 +55,21 @@ def test_accuracy(name: str, backend: str, reference: Any, worst_error: Any) -> 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_powers_whose_exponent_is_zero(backend: str, worst_error: Any) -> None:
+    # Where an exponent varies and is zero, and where a constant one comes to it.
+    x = np.array([-0.5, 0.0, 0.5])
+    for func in (
+        lambda x: (2 + x) ** x,
+        lambda x: (2 - x) ** (x * x),
+        lambda x: x**3 + (x**2) ** 1,
+    ):
+        with mpmath.workdps(60):
+            exact = [[mpmath.diff(func, mpmath.mpf(p), k) for p in x] for k in range(7)]
+        found = derivatives(func, x, 6, backend=backend)
+        assert worst_error(found, np.array(exact, dtype=np.float64)) < TOLERANCE
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @given(
     x=npst.arrays(
         st.sampled_from([np.float64, np.float32, np.int64, np.bool_]),

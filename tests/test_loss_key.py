@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg.losses import Huber, PoissonDeviance
 
@@ -102,3 +105,42 @@ def test_what_is_left_out_and_row_data_count() -> None:
     assert LinearLoss.of(poisson) != LinearLoss.cheapest(poisson)
     # Where nothing can be left out it is the same.
     assert LinearLoss.of(loss) == LinearLoss.cheapest(loss)
+
+
+class Scaled:
+    """Equal to itself alone, and not to what it was before a change."""
+
+    def __init__(self) -> None:
+        self.scale = [np.ones(3)]
+
+    def __call__(self, y: Any, z: Any) -> Any:
+        return self.scale[0][0] * (y - z) ** 2
+
+
+@pytest.mark.parametrize(
+    "held",
+    [[2.0], {"a": [2.0]}, np.ones((4, 2)).T, np.array(2.0), np.zeros(0), [1.0] * 5000],
+    ids=["list", "dictionary", "strided", "scalar", "empty", "long"],
+)
+def test_contents_count(held: Any) -> None:
+    loss = power(held)
+    before = LinearLoss.of(loss)
+    assert before == LinearLoss.of(loss)
+    if isinstance(held, dict):
+        held["a"][0] = 3.0
+    elif isinstance(held, list):
+        held[-1] = 3.0
+    elif held.size:
+        held[(-1,) * held.ndim] = 3.0
+    assert (before == LinearLoss.of(loss)) == (np.size(held) == 0)
+
+
+def test_a_loss_that_is_changed_between_two_fits(backend: Any) -> None:
+    loss = Scaled()
+    X = np.linspace(-1, 1, 20)[:, None]
+    model = GradientDescentRegressor(loss, backend=backend)
+    curve = model.fit(X, X[:, 0] ** 2).loss_curve_
+    loss.scale[0][0] = 5.0
+    for given in (loss, partial(loss)):
+        model.set_params(loss=given).fit(X, X[:, 0] ** 2)
+        np.testing.assert_allclose(model.loss_curve_[-1], 5 * curve[-1])

@@ -51,8 +51,15 @@ def nothing(y: Any, z: Any) -> Any:
     del y, z
 
 
-def fails(y: Any, z: Any) -> Any:
-    return (y - z).no_such_thing
+def in_place(y: Any, z: Any) -> Any:
+    y -= z
+    return y**2
+
+
+def assigned(y: Any, z: Any) -> Any:
+    error = y - z
+    error[error < 0] *= 2.0
+    return error**2
 
 
 def steep(y: Any, z: Any) -> Any:
@@ -86,12 +93,13 @@ MISTAKES: dict[str, tuple[Any, str, str]] = {
         "must treat each sample by itself",
         "Do not use means",
     ),
-    "standardised": (standardised, "must treat each sample", "sums or sizes"),
+    "standardised": (standardised, "must treat each sample", "Do not use means"),
     "rounding": (jump, "must be differentiable", "Rounding, sorting and comparisons"),
     "infinite slope": (steep, "must have finite derivatives", NAN_SLOPE),
+    "in place": (in_place, "must leave its arguments", "Write y = y - z"),
+    "assigned": (assigned, "cannot differentiate", "entries that are assigned to"),
     "one argument": (lambda y: y**2, "function of two arrays", "Define it with these"),
     "branch": (branch, "", "`where`"),
-    "its own error": (fails, "no_such_thing", "two arrays"),
 }
 
 
@@ -110,6 +118,110 @@ def test_mistakes(mistake: str, epsilon: Any, backend: Any) -> None:
     assert rule in message
     assert remedy in message
     assert not hasattr(model, "coef_")
+
+
+def logistic(y: Any, z: Any) -> Any:
+    return adnp.logaddexp(0, -y * z)
+
+
+def hinge(y: Any, z: Any) -> Any:
+    return adnp.maximum(0, 1 - y * z)
+
+
+@pytest.mark.parametrize("loss", [logistic, hinge])
+def test_labels_of_another_kind(loss: Any, backend: Any) -> None:
+    labels = (Y > 5) * 1.0
+    labels[::7] = 0.0  # no plane separates them
+    model = GradientDescentRegressor(loss, backend=backend)
+    message = r"where y is 0.0, of the labels 0.0 and 1.0. Use the labels"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, labels)
+    model.fit(X, 2 * labels - 1)
+
+
+def test_losses_that_are_flat_in_places(backend: Any) -> None:
+    # Rows that do not count, beside others that do, are no labels.
+    def masked(y: Any, z: Any) -> Any:
+        return adnp.where(y > 0, adnp.maximum(0, 5 * y - z) ** 2, abs(y))
+
+    y = np.where(Y > 3, Y, -1.0 - np.arange(60))
+    model = GradientDescentRegressor(masked, backend=backend).fit(X, y)
+    residuals = 5 * y - model.predict(X)
+    assert (residuals[y > 0] < 1e-3).all()
+
+
+# A row sees its neighbour, those before it, or its rank.
+COUPLED: dict[str, Any] = {
+    "difference": lambda y, z: (
+        (y - z) ** 2 + adnp.concatenate([0 * z[:1], (z[1:] - z[:-1]) ** 2])
+    ),
+    "moving average": lambda y, z: (
+        (y - (adnp.roll(z, 1) + z + adnp.roll(z, -1)) / 3) ** 2
+    ),
+    "running sum": lambda y, z: adnp.cumsum(y - z) ** 2,
+    "ranks": lambda y, z: (adnp.sort(y) - adnp.sort(z)) ** 2,
+    "row numbers": lambda y, z: adnp.arange(len(y)) * (y - z) ** 2,
+    "a branch": lambda y, z: (y - z) ** 2 if adnp.mean(y) > adnp.min(y) else abs(y - z),
+    "a little": lambda y, z: (y - z) ** 2 + 1e-6 * adnp.mean(z) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", COUPLED)
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_rows_that_see_others(name: str, unit: float) -> None:
+    y = unit * Y
+    y[7] = 1e5 * unit  # where the bulk is tells how far predictions are tried
+    with pytest.raises(ValueError, match="must treat each sample by itself"):
+        GradientDescentRegressor(COUPLED[name]).fit(X, y)
+
+
+def undefined(y: Any, z: Any) -> Any:
+    return no_such_name * (y - z)  # type: ignore[name-defined]  # noqa: F821
+
+
+def attribute(y: Any, z: Any) -> Any:
+    return (y - z).no_such_thing
+
+
+def table(y: Any, z: Any) -> Any:
+    return {"a": 1.0}["b"] * (y - z)
+
+
+def helper(y: Any, z: Any) -> Any:
+    return absolute(y, z)  # type: ignore[call-arg]
+
+
+def absolute(error: Any) -> Any:
+    return abs(error)
+
+
+def when_followed(y: Any, z: Any) -> Any:
+    return (y - z) ** 2 if isinstance(z, np.ndarray) else no_such_name  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        (undefined, NameError),
+        (attribute, AttributeError),
+        (table, KeyError),
+        (helper, TypeError),
+        (lambda y, z: np.log([1.0, 2.0, 3.0]) * (y - z) ** 2, ValueError),
+        (when_followed, NameError),
+    ],
+)
+def test_errors_of_its_own_are_raised_as_they_are(
+    loss: Any, kind: Any, backend: Any
+) -> None:
+    with pytest.raises(kind) as caught:
+        GradientDescentRegressor(loss, backend=backend).fit(X, Y)
+    assert type(caught.value) is kind
+    # Where it happened comes last in the traceback.
+    assert "tests" in str(caught.traceback[-1].path)
+    if loss is not when_followed:
+        (note,) = caught.value.__notes__
+        assert loss.__qualname__ in note
+        assert ("an entry for each row" in note) == (kind is ValueError)
 
 
 FOREIGN: dict[str, tuple[Callable[..., Any], str, str]] = {

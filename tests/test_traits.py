@@ -30,6 +30,9 @@ TARGETS = {
     "large": 1e4 + 50.0 * RNG.standard_normal(500),
     "small": 1e-6 * RNG.standard_normal(500),
     "heavy": RNG.standard_t(1.5, 500),
+    # A grid over their range is much coarser than the well of a robust loss.
+    "one outlier": np.append(RNG.standard_normal(500), 1e6),
+    "half of them zero": np.append(np.zeros(300), RNG.exponential(size=200)),
 }
 
 
@@ -146,6 +149,9 @@ def test_several_targets() -> None:
     loss, kinked, convex = OWN["stock-outs"]
     found = traits_of(loss, AutogradBackend(), target)
     assert found == Traits(kinked, convex, linked=False)
+    # The well of one is as wide as the small column, and nothing to the large one.
+    target = np.c_[TARGETS["normal"] * 1e5, TARGETS["normal"]]
+    assert not traits_of(OWN["Welsch"][0], AutogradBackend(), target).convex
 
 
 def test_links_of_own_losses(backend: Backend) -> None:
@@ -153,6 +159,17 @@ def test_links_of_own_losses(backend: Backend) -> None:
         own = scaled(family, TARGETS["counts"])
         found = traits_of(own, backend, TARGETS["counts"][:, None])
         assert found == Traits(kinked=False, convex=True, linked=True)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e8])
+def test_kinks_behind_a_link(unit: float) -> None:
+    def relative(y: Any, prediction: Any) -> Any:
+        return adnp.abs(adnp.log(y) - adnp.log(prediction))
+
+    relative.inverse_link = adnp.exp  # type: ignore[attr-defined]
+    target = unit * np.exp(TARGETS["normal"])[:, None]
+    found = traits_of(relative, AutogradBackend(), target)
+    assert found == Traits(kinked=True, convex=True, linked=True)
 
 
 @pytest.mark.parametrize("n", [1, 30])

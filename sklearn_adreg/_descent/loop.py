@@ -121,7 +121,8 @@ class State(NamedTuple):
 
     `gradient` is that of the mean loss and the smooth part of the penalty, `curve` the
     objective at the start and after each step, `gap` an estimate of what is left to
-    gain and `error` the same, or the distance, in units of tolerances.
+    gain and `error` the same, or the distance, in units of tolerances. It is `endless`
+    where the objective falls without end beyond theta.
     """
 
     theta: np.ndarray
@@ -131,6 +132,7 @@ class State(NamedTuple):
     epsilon: float = 1.0
     gap: float = np.inf
     error: float = np.inf
+    endless: bool = False
 
 
 class Step(NamedTuple):
@@ -180,6 +182,7 @@ class Solution(NamedTuple):
     loss_curve: np.ndarray
     epsilon: float
     error: float
+    endless: bool = False
 
     @property
     def n_iter(self) -> int:

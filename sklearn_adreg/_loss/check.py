@@ -6,6 +6,7 @@ message names the loss, what it must do, what it did and how to mend it.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,25 @@ import numpy as np
 
 from sklearn_adreg._loss.diagnosis import explained
 from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import LOSSES, Loss
 
 # Rows that a loss is tried on, and to which part differences and derivatives agree that
 # are those of one function.
 _TRIED_ROWS, _AGREEMENT = 8, 0.1
+# Distances of predictions from those that are tried, in units of the bulk.
+_STEPS = np.array([0.02, 0.2, 2.0, 20.0], dtype=np.float32)
+# Rows of those that it is tried on again, and what has then been done to them.
+_REARRANGED: dict[tuple[int, ...], str] = {
+    **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
+    (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
+}
+# What Python and NumPy say where an array is given in place of a number.
+_NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
+# Rows that tell whether y has two labels, and sizes of predictions that these are tried
+# with.
+_LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
 
 
 def get_loss(loss: Any) -> Loss:
@@ -54,27 +68,37 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     check_target = getattr(loss, "check_target", None)
     if check_target is not None:
         check_target(target)
-    y_true = np.resize(target[:_TRIED_ROWS, 0], _TRIED_ROWS)
+    index = ((np.arange(_TRIED_ROWS) + 0.5) * len(target) / _TRIED_ROWS).astype(int)
+    y_true = target[index, 0]
     linked = getattr(loss, "inverse_link", None) is not None
     around = np.linspace(-0.71, 0.53, _TRIED_ROWS, dtype=target.dtype)
-    # Predictions as far from the targets as those are apart, and on no kink.
-    spread = float(np.std(y_true.astype(np.float64))) or 1.0
-    linear = around if linked else y_true + around * target.dtype.type(spread)
-    whole, half = LinearLoss.of(loss), _TRIED_ROWS // 2
-    try:
-        values, first = whole(y_true, linear), whole(y_true[:half], linear[:half])
-    except Exception as error:
-        raise _explained(whole, backend, y_true, linear, error) from error
+    # Predictions as far from the targets as the bulk of those are apart, on no kink.
+    spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
+    linear = around if linked else y_true + around * spread
+    whole = LinearLoss.of(loss)
+    values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
-    first, again = np.asarray(first), np.asarray(values)[:half]
-    if first.shape != again.shape or not np.allclose(first, again, rtol=1e-4):
-        raise _refused(
-            loss,
-            "must treat each sample by itself",
-            "other values for the first samples when the rest were left out",
-            "Do not use means, sums or sizes of y_true or y_pred in it.",
-        )
-    _check_derivatives(whole, backend, y_true, linear)
+    for rows, done in _REARRANGED.items():
+        again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
+        _check_rows(loss, np.asarray(again), np.asarray(values)[[*rows]], done)
+    _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
+    _check_labels(whole, backend, target[:, 0])
+
+
+def _check_rows(loss: Loss, found: np.ndarray, expected: np.ndarray, done: str) -> None:
+    """Refuse a loss in which a row sees others."""
+    tolerance = float(np.finfo(expected.dtype).eps) ** 0.5
+    size = float(np.abs(expected).max())
+    if found.shape == expected.shape and np.allclose(
+        found, expected, rtol=tolerance, atol=tolerance * size
+    ):
+        return
+    raise _refused(
+        loss,
+        "must treat each sample by itself",
+        f"other values for the same samples when {done}",
+        "Do not use means, sums, sizes, orders or neighbours of its arguments.",
+    )
 
 
 def not_finite(
@@ -105,7 +129,8 @@ def unbounded(loss: Loss, value: float, n_iter: int) -> Exception:
     """Compose the error for a mean loss that has fallen without end."""
     return ValueError(
         f"The loss {named(loss)} must be bounded below. Got a mean of {value:.3g} "
-        f"after {n_iter} steps, which still falls. Check its sign."
+        f"after {n_iter} steps, which still falls. Check its sign, and "
+        "that labels in y are those that it is written for."
     )
 
 
@@ -151,7 +176,11 @@ def _check_values(
 
 
 def _check_derivatives(
-    whole: LinearLoss, backend: Backend, y_true: np.ndarray, linear: np.ndarray
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
     differentiate = backend.value_and_derivative(whole)
     try:
@@ -159,17 +188,20 @@ def _check_derivatives(
         if values.dtype.kind == "O":
             raise TypeError("values that are followed got lost in an array")
     except Exception as error:
-        raise _explained(whole, backend, y_true, linear, error) from error
+        found = _explained(whole, backend, y_true, linear, error)
+        if found is error:
+            raise
+        raise found from error
     if slopes.shape != y_true.shape or not np.isfinite(slopes).all():
-        found = slopes[~np.isfinite(slopes)]
+        wrong = slopes[~np.isfinite(slopes)]
         raise _refused(
             whole.loss,
             "must have finite derivatives",
-            f"{found[0] if found.size else slopes.shape} as a derivative",
+            f"{wrong[0] if wrong.size else slopes.shape} as a derivative",
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    _check_secants(whole.loss, differentiate, y_true, linear, slopes)
+    _check_secants(whole.loss, differentiate, y_true, linear, slopes, steps)
 
 
 def _check_secants(
@@ -178,15 +210,18 @@ def _check_secants(
     y_true: np.ndarray,
     linear: np.ndarray,
     slopes: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
     """Refuse derivatives that have nothing to do with differences of the loss."""
-    step = linear.dtype.type(1e-2) * (np.ptp(linear) or 1)
-    above, below = (differentiate(y_true, linear + s)[0] for s in (step, -step))
-    secants = (above - below) / (2 * step)
-    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / step
+    values = [differentiate(y_true, linear + step) for step in (*steps, *-steps)]
+    above, below = values[0][0], values[len(steps)][0]
+    secants = (above - below) / (2 * steps[0])
+    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / steps[0]
     agreed = _AGREEMENT * (np.abs(secants) + np.abs(slopes)) + noise
     wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
-    flat = not slopes.any() and np.ptp(above) > 0
+    # A loss may be flat here, or everywhere; not so if it changes in between.
+    moves = any((value != above).any() for value, _ in values)
+    flat = moves and not any(each.any() for each in (slopes, *(s for _, s in values)))
     if wrong.all() or flat:
         raise _refused(
             loss,
@@ -197,6 +232,97 @@ def _check_secants(
         )
 
 
+def _check_labels(whole: LinearLoss, backend: Backend, target: np.ndarray) -> None:
+    """Refuse two labels, one of which has the same loss whatever is predicted."""
+    labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
+    if len(labels) != 2:
+        return
+    sizes = np.logspace(-3, 12, _LABEL_GRID, dtype=target.dtype)
+    linear = np.concatenate([-sizes, sizes])
+    y_true = np.repeat(labels, len(linear))
+    with np.errstate(all="ignore"):
+        slopes = backend.value_and_derivative(whole)(y_true, np.tile(linear, 2))[1]
+    flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
+    if flat.sum() == 1 and len(np.unique(target)) == 2:
+        raise _refused(
+            whole.loss,
+            "must depend on the prediction, whichever label y has",
+            f"the same loss for all predictions where y is {labels[flat][0]}, of the "
+            f"labels {labels[0]} and {labels[1]}",
+            "Use the labels that it is written for (-1 and 1, or 0 and 1), or leave "
+            "out rows that do not count.",
+        )
+
+
+def _tried(
+    whole: LinearLoss, backend: Backend, y_true: np.ndarray, linear: np.ndarray
+) -> Any:
+    """Call the loss on plain numbers; explain what is wrong with it if it fails."""
+    given = y_true.copy(), linear.copy()
+    try:
+        values = whole(*given)
+    except Exception as error:
+        found = _explained_plain(whole, backend, y_true, linear, error)
+        if found is error:
+            raise
+        raise found from error
+    for name, kept, now in zip(
+        ("y_true", "y_pred"), (y_true, linear), given, strict=True
+    ):
+        if not np.array_equal(kept, now, equal_nan=True):
+            raise _refused(
+                whole.loss,
+                "must leave its arguments as they are",
+                f"another {name} after a call",
+                "Write y = y - z in place of y -= z.",
+            )
+    return values
+
+
+def _explained_plain(
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    error: Exception,
+) -> Exception:
+    """Compose an error where a loss is no function of arrays; return its own as it is.
+
+    Its own is given a note.
+    """
+    name, said = named(whole.loss), str(error)
+    if isinstance(error, TypeError) and "argument" in said and not _inside(error):
+        return ValueError(
+            f"The loss {name} must be a function of two arrays, (y_true, y_pred). Got "
+            f"'{said}' from it. Define it with these two."
+        )
+    if isinstance(error, ValueError) and "truth value of an array" in said:
+        return ValueError(
+            f"The loss {name} must be a function of two arrays. Got '{said}' from it. "
+            "Use `where` of sklearn_adreg.numpy in place of a branch on a value."
+        )
+    if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
+        return _explained(whole, backend, y_true, linear, error)
+    note = f"It was raised by the loss {name}"
+    if isinstance(error, ValueError | IndexError):
+        note += (
+            f", called with {len(y_true)} rows. A loss is called with some of the rows "
+            "at a time: an array that it refers to cannot have an entry for each row "
+            "of X, and weights of rows are the sample_weight of fit"
+        )
+    error.add_note(f"{note}.")
+    return error
+
+
+def _inside(error: Exception) -> bool:
+    """Whether the error comes from within the loss, and not from the call of it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    code = LinearLoss.__call__.__code__
+    return last is not None and last.tb_frame.f_code is not code
+
+
 def _explained(
     whole: LinearLoss,
     backend: Backend,
@@ -205,20 +331,10 @@ def _explained(
     error: Exception,
 ) -> Exception:
     """Name the operation that the backend could not follow."""
-    if type(error) is TypeError and "positional argument" in str(error):
-        return ValueError(
-            f"The loss {named(whole.loss)} must be a function of two arrays, "
-            f"(y_true, y_pred). Got '{error}' from it. Define it with these two."
-        )
+    if isinstance(error, NameError | ImportError):  # no backend raises these
+        return error
     name = f"the loss {named(whole.loss)}"
-    found = explained(partial(whole, y_true), linear, backend.name, error, name=name)
-    if found is not error:
-        return found
-    return ValueError(
-        f"The loss {named(whole.loss)} must be a function of two arrays. Got "
-        f"'{error}' from it. Use `where` of sklearn_adreg.numpy in place of a "
-        "branch on a value."
-    )
+    return explained(partial(whole, y_true), linear, backend.name, error, name=name)
 
 
 def _refused(loss: Loss, rule: str, got: str, remedy: str) -> Exception:

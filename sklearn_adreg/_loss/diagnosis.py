@@ -11,7 +11,8 @@ import numpy as np
 
 _USE_NAMESPACE = (
     "Use functions of sklearn_adreg.numpy, in place of those of math or of another "
-    "backend's, and its `where` in place of a branch on a value of x."
+    "backend's, and its `where` in place of a branch on a value of x or of entries "
+    "that are assigned to."
 )
 # Whose calls of NumPy are no fault of the function's author.
 _LIBRARIES = ("autograd.", "jax.", "numpy.", "scipy.", "sklearn_adreg.")
@@ -53,7 +54,8 @@ def _reason(calls: list[str], backend: str, error: Exception) -> str:
             "Write it with other functions of sklearn_adreg.numpy, or use another "
             "backend."
         )
-    return f"{str(error).strip().splitlines()[0]} {_USE_NAMESPACE}"
+    said = str(error).strip() or repr(error)
+    return f"{said.splitlines()[0]} {_USE_NAMESPACE}"
 
 
 def _numpy_calls(
@@ -83,6 +85,8 @@ def _numpy_calls(
             if ufuncs:
                 note(ufunc)
             plain = [np.asarray(value) for value in inputs]
+            if kwargs.get("out"):
+                kwargs["out"] = tuple(np.asarray(value) for value in kwargs["out"])
             return np.asarray(getattr(ufunc, method)(*plain, **kwargs)).view(Witness)
 
     with np.errstate(all="ignore"):

@@ -3,6 +3,10 @@
 The package's own losses say so. Of any other callable it is found out: derivatives
 along a grid of predictions that fall tell that it is not convex, and a rise that
 does not shrink with the interval that it is seen on is a kink.
+
+Two grids are looked at. One spans the range of the targets; one gross outlier makes it
+coarser than the well of a loss that descends again. The other is fine near each
+target, in proportion to the error, up to several times the scale of the bulk.
 """
 
 from __future__ import annotations
@@ -11,14 +15,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.linear import LinearLoss, predicted
 from sklearn_adreg._loss.slopes import Differentiate
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import LOSSES, Loss
 
 _GRID_TARGETS, _GRID = 16, 256
-# Halvings of an interval of the grid, to the limit of what float64 can tell apart.
-_HALVINGS = 36
+# Errors of the fine grid, in units of the bulk: 256 points that are 8 % apart.
+_FINEST, _WIDEST = 1e-3, 10.0
+# Behind a link: the bulk is taken to be e^0.4 apart, with a margin of e^4 around the
+# targets, and predictions of e^700 are the largest there are.
+_LINKED_SCALE, _LINKED_MARGIN, _EXTREME = 0.4, 4.0, 700.0
+# Rows that tell the scale of the bulk.
+_SCALE_ROWS = 1 << 12
+# An interval of the grid is halved until it is this part of the bulk's scale, or to the
+# limit of what float64 can tell apart.
+_NARROW, _HALVINGS = 1e-12, 64
 _SUSPECTS = 4
 # Changes of the derivative below this part of it are rounding.
 _SLOPE_NOISE = 1e-6
@@ -46,19 +58,60 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     if type(loss) in _OWN:
         return declared
     differentiate = backend.value_and_derivative(LinearLoss.of(loss))
-    levels = np.unique(target.astype(np.float64))
+    target = target.astype(np.float64)
+    levels = np.unique(target)
     levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
-    low, high = (-4.0, 4.0) if linked else (levels[0], levels[-1])
-    margin = (high - low) / 3 or 1.0
-    # A few irrational steps, so that no point of the grid is on a kink.
-    grid = np.linspace(low - margin, high + margin / np.sqrt(2), _GRID)
-    slopes = _slopes(differentiate, levels, np.tile(grid, (_GRID_TARGETS, 1)))
+    scales = [bulk_scale(column) for column in target.T]
+    centres, least = levels, 0.0
+    if linked:
+        centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
+    grid = _grids(centres, scales, least)
+    levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
+    slopes = _slopes(differentiate, levels, grid)
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
         size = np.nanmax(np.abs(slopes), axis=1, initial=0.0, keepdims=True)
         convex = not (rises < -_SLOPE_NOISE * size).any()
-    kinked = _kinked(differentiate, levels, grid, rises, size)
+    narrow = _NARROW * min(scales)
+    at_target = (grid < centres[:, None]).sum(axis=1) - 1
+    kinked = _kinked(differentiate, levels, grid, rises, size, at_target, narrow)
     return Traits(declared.kinked or kinked, declared.convex and convex, linked)
+
+
+def bulk_scale(target: np.ndarray) -> float:
+    """Median distance from the median, of the targets that are not there; 1 of none."""
+    some = target[:: max(1, len(target) // _SCALE_ROWS)].astype(np.float64)
+    distance = np.abs(some - np.median(some))
+    apart = distance[distance > 0]
+    return float(np.median(distance) or np.median(apart)) if len(apart) else 1.0
+
+
+def _links(loss: Loss, levels: np.ndarray) -> np.ndarray:
+    """Linear predictors where the levels are predicted, by bisection; else zero."""
+    low, high = (np.full(len(levels), end) for end in (-_EXTREME, _EXTREME))
+    with np.errstate(all="ignore"):
+        rising = predicted(loss, high) > predicted(loss, low)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            above = (predicted(loss, middle) > levels) == rising
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.where(np.abs(middle) < _EXTREME - 1, middle, 0.0)
+
+
+def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray:
+    """Linear predictors for each centre: over the range of all; then again, near it.
+
+    The range has a margin of at least so much.
+    """
+    low, high = centres.min(), centres.max()
+    margin = max((high - low) / 3, least) or 1.0
+    # A few irrational steps, so that no point of the grid is on a kink.
+    ends = low - margin, high + margin / np.sqrt(2)
+    coarse = np.tile(np.linspace(*ends, _GRID), (_GRID_TARGETS, 1))
+    finest, widest = _FINEST * min(scales), _WIDEST * max(scales)
+    reach = np.arcsinh(widest / finest)
+    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, _GRID))
+    return np.concatenate([coarse, centres[:, None] + errors])
 
 
 def _kinked(
@@ -67,6 +120,8 @@ def _kinked(
     grid: np.ndarray,
     rises: np.ndarray,
     size: np.ndarray,
+    at_target: np.ndarray,
+    narrow: float,
 ) -> bool:
     """Halve the intervals of the largest rises, and see whether the rise stays."""
     rises = np.nan_to_num(np.abs(rises), posinf=0.0)
@@ -74,10 +129,12 @@ def _kinked(
     # most kinks are where the prediction is the target.
     around = (np.roll(rises, 1, axis=1) + np.roll(rises, -1, axis=1)) / 2
     suspects = np.argsort(rises - around, axis=1)[:, -_SUSPECTS:]
-    suspects[:, 0] = np.clip(np.searchsorted(grid, levels) - 1, 0, len(grid) - 2)
-    low, high = grid[suspects], grid[suspects + 1]
+    suspects[:, 0] = np.clip(at_target, 0, _GRID - 2)
+    low, high = (np.take_along_axis(grid, suspects + i, axis=1) for i in (0, 1))
     low_slope, high_slope = (_slopes(differentiate, levels, end) for end in (low, high))
     for _ in range(_HALVINGS):
+        if (high - low <= narrow).all():
+            break
         middle = (low + high) / 2
         slope = _slopes(differentiate, levels, middle)
         left = np.abs(slope - low_slope) >= np.abs(high_slope - slope)

@@ -21,6 +21,7 @@ from sklearn_adreg._descent.loop import (
 )
 from sklearn_adreg._descent.proximal_newton import ProximalNewton
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
+from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
@@ -69,6 +70,12 @@ class Problem:
     sample: np.ndarray | None = None
     unseen: bool = False
     constant: np.ndarray | None = None
+
+    def solve(self, given: np.ndarray | None) -> State:
+        """Descend, and see whether there is a minimum where that ends."""
+        state = self.descend(given)
+        endless = falls_forever(self.objective, self.penalty, state.theta)
+        return state._replace(endless=endless)
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
@@ -165,16 +172,16 @@ def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> So
     """Descend for each target, with all rows measured where a sample misleads."""
     if prepared is None:
         prepared = prepare(task, fit, by_sample=True)
-    states = []
-    for column in range(fit.y.shape[1]):
-        problem, given = _problem(task, fit, prepared, column)
-        states.append(problem.descend(given))
-    found = solution(task, prepared.data.rows, states)
-    if prepared.sample is None or found.error <= task.tol:
-        return found
-    if found.n_iter >= task.max_iter:
-        return found
-    return solve_any_loss(task, fit, prepare(task, fit, by_sample=False))
+    states: list[State] = []
+    while len(states) < fit.y.shape[1]:
+        problem, given = _problem(task, fit, prepared, len(states))
+        state = problem.solve(given)
+        spent = len(state.curve) > task.max_iter
+        if state.error <= task.tol or spent or prepared.sample is None:
+            states.append(state)
+        else:
+            prepared, states = prepare(task, fit, by_sample=False), []
+    return solution(task, prepared.data.rows, states)
 
 
 def _problem(
@@ -222,6 +229,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
         loss_curve=np.sum(summed, axis=0),
         epsilon=min(state.epsilon for state in states),
         error=max(state.error for state in states),
+        endless=any(state.endless for state in states),
     )
 
 

@@ -10,11 +10,37 @@ from typing import Any
 import autograd.numpy
 import numpy as np
 from autograd.core import make_vjp
+from autograd.extend import defvjp
+from autograd.numpy.numpy_vjps import replace_zero, unbroadcast_f
+from autograd.tracer import getval, isbox
 
 from sklearn_adreg.backends._nested import nested_derivatives
 from sklearn_adreg.backends.base import Backend
 
 __all__ = ["AutogradBackend"]
+
+
+def _by_base(_ans: Any, base: Any, exponent: Any) -> Callable[[Any], Any]:
+    lower = _one_less(base, exponent)
+    return unbroadcast_f(base, lambda g: g * exponent * base**lower)
+
+
+def _by_exponent(ans: Any, base: Any, exponent: Any) -> Callable[[Any], Any]:
+    slope = autograd.numpy.log(replace_zero(base, 1.0)) * ans
+    return unbroadcast_f(exponent, lambda g: g * slope)
+
+
+def _one_less(base: Any, exponent: Any) -> Any:
+    """Exponent less one; another number where a power of it would make 0 * inf."""
+    if not isbox(exponent) and np.ndim(exponent) == 0:
+        return exponent - 1 if exponent else 1.0
+    nothing = (getval(base) == 0) & (getval(exponent) == 0)
+    return autograd.numpy.where(nothing, 1.0, exponent - 1)
+
+
+# Autograd's own rule takes the other number wherever the exponent is zero, and base^1
+# is not base^-1 where the exponent varies: derivatives from the second on are wrong.
+defvjp(autograd.numpy.power, _by_base, _by_exponent)
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 
 class MissingRuleError(NotImplementedError):
     """A library has no derivative of an operation, which the message names."""
-
-
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """Equal to itself alone; keeps its object alive, so that none takes its place."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
 
 
 def check_elementwise(value: Any, expected: tuple[int, ...]) -> None:

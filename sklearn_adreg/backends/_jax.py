@@ -68,6 +68,7 @@ class JaxBackend(Backend):
         traced or on a device, are differentiated as they are.
         """
         xla = _xla()
+        program = xla.compiled(xla.row_by_row, loss)
 
         def differentiated(y_true: Any, y_pred: Any, *row_data: Any) -> tuple[Any, Any]:
             if isinstance(y_pred, xla.jax.Array):
@@ -76,9 +77,8 @@ class JaxBackend(Backend):
                     return values, pullback(xla.jnp.ones_like(values))[1]
             n_rows = len(y_pred)
             with xla.exact(y_pred):
-                values, derivatives = xla.row_by_row(
-                    loss, *map(xla.padded, (y_true, y_pred, *row_data))
-                )
+                padded = map(xla.padded, (y_true, y_pred, *row_data))
+                values, derivatives = program(*padded)
             return np.asarray(values)[:n_rows], np.asarray(derivatives)[:n_rows]
 
         return differentiated
@@ -94,14 +94,13 @@ class JaxBackend(Backend):
     ) -> tuple[Any, np.ndarray]:
         """See `Backend.iterate`; a compiled loop that reports every 128 steps."""
         xla = _xla()
+        program = xla.compiled(xla.run_steps, step, proceed)
         chunks: list[np.ndarray] = []
         n_iter = 0
         with xla.exact(state.value):
             while True:
                 limit = min(xla.STEPS_PER_CALL, max_iter - n_iter)
-                n_steps, state, values = xla.run_steps(
-                    step, proceed, problem, state, limit
-                )
+                n_steps, state, values = program(problem, state, limit)
                 chunks.append(np.asarray(values)[: int(n_steps)])
                 n_iter += int(n_steps)
                 report(chunks[-1])
@@ -117,7 +116,8 @@ class JaxBackend(Backend):
         if isinstance(x, xla.jax.core.Tracer):
             return taylor.taylor_derivatives(func, order, x)
         with xla.exact(x):
-            return [*map(np.asarray, taylor.compiled_derivatives(func, order)(x))]
+            program = xla.compiled(taylor.taylor_derivatives, func, order)
+            return [*map(np.asarray, program(x))]
 
     def devices(self) -> list[str]:
         """See `Backend.devices`; JAX's default platform first, then the CPU."""
@@ -136,7 +136,7 @@ class JaxBackend(Backend):
         """See `Backend.evaluate`; compiled once for a function and its shapes."""
         xla = _xla()
         with xla.exact(*xla.jax.tree.leaves(arrays)):
-            return xla.evaluate(function, *arrays)
+            return xla.compiled(xla.evaluate, function)(*arrays)
 
 
 def _xla() -> Any:

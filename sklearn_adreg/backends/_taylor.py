@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -33,7 +32,6 @@ from jax.experimental.jet import jet
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 
 from sklearn_adreg.backends._elementwise import (
-    Identity,
     MissingRuleError,
     check_elementwise,
 )
@@ -58,21 +56,6 @@ _CALLS = {"closed_call", "core_call", "jit", "pjit"}
 # Running is cheap at any order. Compiling is not: order 16 of tanh takes 1 s, order 30
 # takes 5 s, and order 60 minutes.
 TAYLOR_ORDERS = 30
-
-
-@lru_cache(maxsize=128)
-def _compiled(key: Identity | Callable[[Any], Any], order: int) -> Any:
-    func = key.value if isinstance(key, Identity) else key
-    return jax.jit(partial(taylor_derivatives, func, order))
-
-
-def compiled_derivatives(func: Callable[[Any], Any], order: int) -> Any:
-    """Compile `taylor_derivatives`, once for equal functions and orders."""
-    try:
-        hash(func)
-    except TypeError:
-        return _compiled(Identity(func), order)
-    return _compiled(func, order)
 
 
 def taylor_derivatives(func: Callable[[Any], Any], order: int, x: Any) -> list[Any]:

@@ -1,11 +1,16 @@
 """What JAX compiles: every jitted function of the package, at module level.
 
 A program is keyed by the pure functions that it is given and the shapes of its
-arrays, so that it is compiled once, whichever estimator asks for it.
+arrays, so that it is compiled once, whichever estimator asks for it. It is forgotten
+when an object ends that its functions are told apart by, such as an array that a loss
+refers to: JAX would keep what its static arguments hold until the process ends.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,10 +21,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from sklearn_adreg.backends._equality import comparable, mortals
+
 # Steps that one compiled call takes before it hands its values to Python.
 STEPS_PER_CALL = 128
 # Fewer rows cost as much to differentiate, and one more program to compile.
 FEWEST_ROWS = 256
+# Programs that are kept: a fit has ten or so, and a search those of each of its losses.
+MOST_PROGRAMS = 256
 
 
 def devices() -> dict[str, jax.Device]:
@@ -59,7 +68,60 @@ def padded(array: np.ndarray) -> np.ndarray:
     return np.concatenate([array, np.repeat(array[-1:], n_missing, axis=0)])
 
 
-@partial(jax.jit, static_argnums=0)
+class Program:
+    """``make(*functions, *arrays)``, compiled for functions that are all equal.
+
+    It does not hold the functions: those of the call are traced.
+    """
+
+    def __init__(self, make: Callable[..., Any], key: Any) -> None:
+        given = threading.local()
+        self.given = given
+
+        def traced(*arrays: Any) -> Any:
+            return make(*given.functions, *arrays)
+
+        traced.__name__ = make.__name__  # what a profile of JAX shows
+        self.jitted = jax.jit(traced)
+        self.ends = [weakref.finalize(each, _forget, key) for each in mortals(key)]
+
+    def __call__(self, functions: tuple[Any, ...], *arrays: Any) -> Any:
+        """Run on arrays; compile where their shapes are new."""
+        before = getattr(self.given, "functions", None)
+        self.given.functions = functions
+        try:
+            return self.jitted(*arrays)
+        finally:
+            self.given.functions = before
+
+
+programs: OrderedDict[Any, Program] = OrderedDict()
+_lock = threading.RLock()  # a thread that holds it may be the one to collect garbage
+
+
+def compiled(make: Callable[..., Any], *functions: Any) -> Callable[..., Any]:
+    """Return ``make(*functions, *arrays)`` as a function of arrays.
+
+    It is compiled once for functions that are equal.
+    """
+    key = (make, *map(comparable, functions))
+    with _lock:
+        program = programs.get(key)
+        if program is None:
+            program = programs[key] = Program(make, key)
+        programs.move_to_end(key)
+        if len(programs) > MOST_PROGRAMS:
+            _forget(next(iter(programs)))
+    return partial(program, functions)
+
+
+def _forget(key: Any) -> None:
+    with _lock:
+        program = programs.pop(key, None)
+    for end in program.ends if program else ():
+        end.detach()
+
+
 def row_by_row(
     loss: Callable[..., Any], y_true: jax.Array, y_pred: jax.Array, *row_data: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -68,13 +130,11 @@ def row_by_row(
     return values, pullback(jnp.ones_like(values))[1]
 
 
-@partial(jax.jit, static_argnums=0)
 def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
-    """``function(jax.numpy, *arrays)``, compiled."""
+    """``function(jax.numpy, *arrays)``."""
     return function(jnp, *arrays)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def run_steps(
     step: Callable[[Any, Any], Any],
     proceed: Callable[[Any, Any], Any],

@@ -1,0 +1,56 @@
+"""Whether an objective has no minimum: it falls without end as its unknowns grow.
+
+The mean of a loss whose rows all fall in one direction, such as a logistic loss on
+labels that a plane separates, has a lower bound and no minimum. A descent stops where
+too little is left to gain, at coefficients that mean nothing. A convex function that is
+lower far out along the ray to where it stopped falls along all of that ray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_adreg._objective.mean_loss import MeanLoss, spread_out
+from sklearn_adreg._objective.penalty import Penalty
+
+# How far out: the square of what separates a start from an end in sensible units.
+_FAR = 2.0**32
+# Rows that are asked first; all are where these fall without end.
+_SOME_ROWS = 1 << 13
+# Values that differ by fewer units in the last place are equal: sums over rows.
+_ROUNDING = 100.0
+# Where nothing falls any more in floats, the last slope on the way there is looked at:
+# of a tail it is this part of all that was gained, and more where a loss becomes flat.
+_TAIL, _INWARD = 1e-8, 64
+
+
+def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
+    """Whether the objective falls for ever beyond theta, in what is not penalised."""
+    free = np.where((penalty.l1 == 0) & (penalty.l2 == 0), theta, 0.0)
+    if not free.any():
+        return False
+    index = spread_out(objective.data.rows.nonzero(objective.data.weight), _SOME_ROWS)
+    some = replace(objective, data=objective.data.part(index))
+    return _falls(some, theta, free) and _falls(objective, theta, free)
+
+
+def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
+    linear, ray = objective.linear_predictor(theta), objective.ray(free)
+    far = objective.point(linear, ray, _FAR)
+    if not far.directional_derivative <= 0:
+        return False
+    start, end = (objective.point(linear, ray, t) for t in (-1.0, 0.0))
+    noise = _ROUNDING * float(np.finfo(objective.data.rows.dtype).eps) * abs(end.value)
+    gained = start.value - end.value
+    if not (gained > noise and far.value <= end.value + noise):
+        return False
+    if far.value < end.value - noise:
+        return True
+    for halvings in range(1, _INWARD):
+        part = 2.0**-halvings
+        slope = objective.point(linear, ray, part - 1.0).directional_derivative
+        if slope != 0:
+            return -_TAIL * gained < part * slope < 0
+    return False

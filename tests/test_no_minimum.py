@@ -1,0 +1,87 @@
+"""An objective without a minimum is told from one that has a flat or distant one."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from sklearn.exceptions import ConvergenceWarning
+
+import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((300, 3))
+SEPARABLE = np.sign(X[:, 0] - 0.3)
+NOISY = np.sign(X[:, 0] + RNG.standard_normal(300))
+
+
+def logistic(y: Any, z: Any) -> Any:
+    return adnp.logaddexp(0, -y * z)
+
+
+def exponential(y: Any, z: Any) -> Any:
+    return adnp.exp(-y * z)
+
+
+def hinge(y: Any, z: Any) -> Any:
+    return adnp.maximum(0, 1 - y * z)
+
+
+def squared_hinge(y: Any, z: Any) -> Any:
+    return adnp.maximum(0, 1 - y * z) ** 2
+
+
+def separates(y: np.ndarray) -> bool:
+    """Whether a plane has all labels on their side, by a linear programme."""
+    rows = -y[:, None] * np.column_stack([X, np.ones(len(X))])
+    found = linprog(np.zeros(4), rows, -np.ones(len(X)), bounds=(None, None))
+    return bool(found.status == 0)
+
+
+@pytest.mark.parametrize("loss", [logistic, exponential])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_labels_that_a_plane_separates(loss: Any, scale: float, backend: Any) -> None:
+    assert separates(SEPARABLE)
+    model = GradientDescentRegressor(loss, backend=backend)
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(scale * X, SEPARABLE)
+    assert (np.sign(model.predict(scale * X)) == SEPARABLE).all()
+
+
+def test_an_intercept_that_alpha_does_not_bound() -> None:
+    def rewards(_y: Any, z: Any) -> Any:
+        return adnp.exp(-z)
+
+    model = GradientDescentRegressor(rewards, alpha=1.0)
+    with pytest.warns(ConvergenceWarning, match="set fit_intercept=False"):
+        model.fit(X, NOISY)
+    model.set_params(fit_intercept=False).fit(X, NOISY)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_minima_that_exist(device: str | None) -> None:
+    assert not separates(NOISY)
+    cases: list[tuple[Any, np.ndarray, dict[str, Any]]] = [
+        (logistic, NOISY, {}),
+        (logistic, SEPARABLE, {"alpha": 1e-3}),
+        (logistic, SEPARABLE, {"alpha": 1e-3, "l1_ratio": 1.0}),
+        # Flat from somewhere on: all that could be gained was.
+        (hinge, SEPARABLE, {}),
+        (squared_hinge, SEPARABLE, {}),
+        # No coefficient is told from zero, or all are found exactly.
+        ("log_cosh", NOISY - X @ np.linalg.lstsq(X, NOISY)[0], {"tol": 0.1}),
+        ("log_cosh", X @ [1.0, 2.0, 3.0], {"fit_intercept": False}),
+        (lambda y, z: adnp.maximum(abs(y - z) - 50, 0), NOISY, {}),
+    ]
+    for loss, y, params in cases if device is None else cases[:2]:
+        backend = "autograd" if device is None else "jax"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = GradientDescentRegressor(
+                loss, backend=backend, device=device, **params
+            ).fit(X, y)
+        assert np.isfinite(model.coef_).all()
