@@ -115,13 +115,17 @@ class Method(Protocol):
 
 
 class Solution(NamedTuple):
-    """Coefficients (n_features, n_targets) and intercepts, for X and y as they came."""
+    """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.
+
+    `scale` is that of each target's errors, where the loss leaves it to be estimated.
+    """
 
     coef: np.ndarray
     intercept: np.ndarray
     loss_curve: np.ndarray
     epsilon: float
     error: float
+    scale: np.ndarray | None = None
 
     @property
     def n_iter(self) -> int:

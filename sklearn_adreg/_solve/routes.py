@@ -18,6 +18,7 @@ from sklearn_adreg._solve.numeric import (
     solve_squared_error_step_by_step,
 )
 from sklearn_adreg._solve.problem import solve_any_loss
+from sklearn_adreg._solve.scale import is_estimated, solve_with_scale
 from sklearn_adreg._solve.task import Fit, Start, Task
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
@@ -101,6 +102,8 @@ def solve(
     # Second moments are large products: squared error alone gains by more threads.
     direct = chosen.loss == "squared" and chosen.penalty != "l1"
     with nullcontext() if direct else suitable_threads(task, X):
+        if is_estimated(task.loss):
+            return solve_with_scale(chosen.solve, task, fit)
         return chosen.solve(task, fit)
 
 
