@@ -29,9 +29,10 @@ from sklearn_adreg._cv.problems import ClosedFormProblem, closed_form_problems
 from sklearn_adreg._cv.scoring import Measure, Scores, call_scorers, check_rows
 from sklearn_adreg._cv.stepping import SteppedProblem, stepped_problems
 from sklearn_adreg._loss.check import get_loss
+from sklearn_adreg._loss.linear import fitted_loss
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg.backends import get_backend
+from sklearn_adreg._solve.task import Task
 from sklearn_adreg.losses import SquaredError
 
 Problem = ClosedFormProblem | SteppedProblem
@@ -96,18 +97,16 @@ class Search:
         self, data: Data, y: np.ndarray, splits: Sequence[Split], pivot: np.ndarray
     ) -> tuple[Data, Sequence[Problem], float, float]:
         """Problems of the splits with their data; the largest stable steps."""
-        loss = get_loss(self.settings["loss"])
-        alpha = 0.0 if self.alphas is None else float(self.alphas.max())
-        where = {
-            "backend": get_backend(self.settings["backend"]),
-            "device": self.settings["device"],
-            "intercept": self.settings["fit_intercept"],
-        }
-        if loss == SquaredError():
-            found = closed_form_problems(data, splits, loss, where, alpha, pivot)
+        task = Task.of(GradientDescentRegressor(**self.settings))
+        alphas = np.zeros(1) if self.alphas is None else self.alphas
+        if task.loss == SquaredError():
+            largest = float(alphas.max())
+            found = closed_form_problems(
+                data, splits, task.loss, task.place, largest, pivot
+            )
             return data, *found
         data = data._replace(target=y)
-        return data, *stepped_problems(data, splits, loss, where, alpha)
+        return data, *stepped_problems(data, splits, task, alphas)
 
     def _evaluate(
         self, evaluator: Evaluator, problems: Sequence[Problem]
@@ -205,6 +204,7 @@ class Evaluator:
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
         target = 0 if self.y.ndim == 1 else slice(None)
+        loss = fitted_loss(get_loss(self.settings["loss"]), None)
         for end, number in zip(ends, numbers, strict=True):
             params = self.candidates.params[number]
             model = GradientDescentRegressor(**(self.settings | params))
@@ -212,6 +212,8 @@ class Evaluator:
             model.coef_ = coef.astype(self.X.dtype)[target]
             model.intercept_ = intercept.astype(self.X.dtype)[target]
             model.epsilon_ = params["epsilon"]
+            if loss is not None:
+                model.loss_ = loss
             model.n_features_in_ = coef.shape[1]
             yield model
 

@@ -6,8 +6,9 @@ multiplied with while it is in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,10 +27,12 @@ from sklearn_adreg._descent.textbook import (
 )
 from sklearn_adreg._loss.check import check_loss
 from sklearn_adreg._loss.linear import LinearLoss, predicted
-from sklearn_adreg._loss.traits import traits_of
+from sklearn_adreg._loss.traits import Traits, traits_of
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._solve.scale import estimated_scale, is_estimated
+from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import Loss
 
 # Targets of one batch of candidates: 128 MB.
@@ -41,31 +44,33 @@ class SteppedProblem(NamedTuple):
 
     `where` is what `place` is told; targets of the data are as they came. Ends are
     (..., n_targets, n_features + 1): coefficients for X as it came, and the intercept
-    after them.
+    after them. `scales` has the scale of each target, (n_targets,), by the penalty,
+    where the loss leaves it to be estimated: descents are in units of it.
     """
 
     split: Split
     loss: Loss
     linked: bool
     where: dict[str, Any]
+    scales: dict[float, np.ndarray]
 
     def descend(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
     ) -> Iterator[Ends]:
         """Let each candidate stop, after `n_iter` steps, (n_candidates,), at most."""
-        for where, rows, run, start in self._begun(data, candidates, n_iter, tol):
+        for where, end, run, start in self._begun(data, candidates, n_iter, tol):
             state, _ = run(start, int(n_iter.max()), unreported)
-            yield where, *_ended(rows, start, state)
+            yield where, *end(start, state)
 
     def path(self, data: Data, candidates: Candidates, max_iter: int) -> Iterator[Ends]:
         """Take 0, 1, ... steps with each candidate."""
         n_iter = np.full(len(candidates.epsilon), max_iter)
-        for where, rows, run, start in self._begun(data, candidates, n_iter, 0.0):
+        for where, end, run, start in self._begun(data, candidates, n_iter, 0.0):
             state = start
-            yield (where, 0), *_ended(rows, start, state)
+            yield (where, 0), *end(start, state)
             for n_steps in range(1, max_iter + 1):
                 state, _ = run(state, 1, unreported)
-                yield (where, n_steps), *_ended(rows, start, state)
+                yield (where, n_steps), *end(start, state)
 
     def coefficients(
         self, _data: Data, ends: np.ndarray
@@ -82,12 +87,18 @@ class SteppedProblem(NamedTuple):
 
     def max_epsilon(self, data: Data, ridge: float) -> float:
         """Estimate the largest stable step, from the curvature at the start."""
-        return stable_epsilon_of_loss(*self._start(data), ridge)
+        return stable_epsilon_of_loss(*self._start(data, ridge), ridge)
 
-    def _start(self, data: Data) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
+    def _units(self, alpha: float) -> np.ndarray:
+        return self.scales[alpha] if self.scales else np.ones(1)
+
+    def _start(
+        self, data: Data, alpha: float
+    ) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
         """Place the training rows; theta, and the scale of the targets."""
         train = some_rows(data, self.split[0])
-        found, _ = placed(train, train.target, self.where, measure=False)
+        target = train.target / self._units(alpha)
+        found, _ = placed(train, target, self.where, measure=False)
         loss = LinearLoss.of(self.loss)
         objective = MeanLoss(found, loss, self.where["backend"])
         theta = constant_theta(objective, linked=self.linked)
@@ -95,16 +106,36 @@ class SteppedProblem(NamedTuple):
 
     def _begun(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
+    ) -> Iterator[tuple[slice, Callable[..., Any], Run, State]]:
+        """Descents at their start, with candidates that share the targets' units."""
+        # Candidates of a penalty stand one after another.
+        changes = np.diff(candidates.alpha) if self.scales else np.zeros(0)
+        cuts = map(int, np.flatnonzero(changes) + 1)
+        edges = [0, *cuts, len(n_iter)]
+        for block in map(slice, edges[:-1], edges[1:]):
+            alpha = float(candidates.alpha[block.start])
+            begun = self._batches(data, candidates, alpha, block, n_iter, tol)
+            for where, rows, run, start in begun:
+                yield where, partial(_ended, rows, self._units(alpha)), run, start
+
+    def _batches(
+        self,
+        data: Data,
+        candidates: Candidates,
+        alpha: float,
+        block: slice,
+        n_iter: np.ndarray,
+        tol: float,
     ) -> Iterator[tuple[slice, Rows, Run, State]]:
         """Descents at their start, with as many candidates at a time as fit."""
-        objective, theta, scale = self._start(data)
+        objective, theta, scale = self._start(data, alpha)
         rows, target = objective.data.rows, objective.data.target
         target, (n_columns, n_targets) = rows.numpy(target), theta.shape
         free = np.ones((n_columns, 1))
         free[n_columns - rows.intercept :] = 0.0
         length = max(1, _BATCH_TARGETS // target.size)
-        for first in range(0, len(n_iter), length):
-            where = slice(first, first + length)
+        for first in range(block.start, block.stop, length):
+            where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
             tiled = rows.vector(np.tile(target, (1, n_candidates)))
             ridge = free * np.repeat(candidates.alpha[where], n_targets)
@@ -124,22 +155,50 @@ class SteppedProblem(NamedTuple):
 def stepped_problems(
     data: Data,
     splits: Sequence[Split],
-    loss: Loss,
-    where: dict[str, Any],
-    ridge: float,
+    task: Task,
+    alphas: np.ndarray,
 ) -> tuple[list[SteppedProblem], float, float]:
-    """Set up each split; the largest stable step on these, and on all rows."""
+    """Set up each split; the largest stable step on these, and on all rows.
+
+    `alphas` are the penalties that are tried.
+    """
     counted = data.target[data.weight > 0]
-    check_loss(loss, where["backend"], counted)
-    linked = traits_of(loss, where["backend"], counted).linked
-    problems = [SteppedProblem(split, loss, linked, where) for split in splits]
+    check_loss(task.loss, task.backend, counted)
+    traits = traits_of(task.loss, task.backend, counted)
     everything = np.arange(len(data.target))
-    whole = SteppedProblem((everything, everything), loss, linked, where)
+    *problems, whole = [
+        SteppedProblem(
+            split,
+            task.loss,
+            traits.linked,
+            task.place,
+            _scales(some_rows(data, split[0]), task, alphas, traits),
+        )
+        for split in (*splits, (everything, everything))
+    ]
+    ridge = float(alphas.max())
     on_splits = min(each.max_epsilon(data, ridge) for each in problems)
     return problems, on_splits, whole.max_epsilon(data, ridge)
 
 
-def _ended(rows: Rows, start: State, state: State) -> tuple[np.ndarray, np.ndarray]:
+def _scales(
+    train: Data, task: Task, alphas: np.ndarray, traits: Traits
+) -> dict[float, np.ndarray]:
+    """Scales of the errors, by the penalty; none where the loss asks for none."""
+    if not is_estimated(task.loss):
+        return {}
+    X, weight = train.rows.X, shares(train.weight)
+    target = train.target.astype(X.dtype)
+    fit = Fit(X, target, weight, None, unreported, traits)
+    return {
+        float(alpha): estimated_scale(replace(task, alpha=float(alpha)), fit)
+        for alpha in np.unique(alphas)
+    }
+
+
+def _ended(
+    rows: Rows, units: np.ndarray, start: State, state: State
+) -> tuple[np.ndarray, np.ndarray]:
     """Tell which candidates went uphill, and where all of them are."""
     n_candidates = len(state.active)
     coef, level = rows.outer(np.asarray(state.theta, dtype=np.float64))
@@ -149,4 +208,4 @@ def _ended(rows: Rows, start: State, state: State) -> tuple[np.ndarray, np.ndarr
         for each in (start, state)
     )
     diverged = uphill(first, last, first, rows.dtype)
-    return diverged, ends.reshape(n_candidates, -1, len(ends[0]))
+    return diverged, units[:, None] * ends.reshape(n_candidates, -1, len(ends[0]))

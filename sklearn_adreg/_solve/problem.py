@@ -147,9 +147,7 @@ class Problem:
             raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
 
 
-def solve_any_loss(
-    task: Task, fit: Fit, prepared: Prepared | None = None
-) -> Solution:
+def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads.
 
     `prepared` are the rows where they are in their place already.
@@ -212,7 +210,8 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
 def summed(curves: Sequence[np.ndarray]) -> np.ndarray:
     """Sum the objectives of targets, which stay where their descents have ended."""
     length = max(map(len, curves))
-    return sum(np.pad(curve, (0, length - len(curve)), "edge") for curve in curves)
+    ends = [np.pad(curve, (0, length - len(curve)), "edge") for curve in curves]
+    return np.asarray(np.sum(ends, axis=0))
 
 
 def _full_curve(curve: tuple[float, ...], task: Task) -> tuple[float, ...]:

@@ -53,17 +53,21 @@ _ROUGH, _EXACT, _ZERO_SHARE, _ZERO_ROUNDING = 1e-3, 1e-12, 1e-9, 256.0
 # Half of the rows may be fitted exactly where the scale is so small a part of the mean
 # (1.3 of normal errors, 0.2 of 1e5 Cauchy errors), or of the spread of the target.
 _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
-# Steps of descents that find the scale for a numeric epsilon, and the least tolerance.
-_MAX_ITER, _LEAST_TOL = 1000, 1e-10
-# Fits that may find a scale; and bounds on the slope of log T by log s. It is between
-# zero and one: at the bounds a secant is the alternation itself, or ten times as long.
+# Steps of descents that only lead to a scale, and its tolerance where `tol` is zero.
+_MAX_ITER, _TOL = 1000, 1e-6
+# Fits that may find a scale: 5 to 20 do, of 12 to 500 rows. Bounds on the slope of log T
+# by log s, at which a step is a tenth of the alternation's, or ten times as long.
 _MOST_FITS, _LEAST_SLOPE, _MOST_SLOPE = 60, -9.0, 0.9
+# Rounding decides by which steps absolute deviations are found, and where in the
+# tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
+# the scale is found to a part of `tol`, so that this is not seen.
+_FINER, _CHEAP = 1e-3, 1 << 21
 # Fits are as exact, in parts of the scale, as so small a part of the last change of it.
 _CHANGE_SHARE, _FIRST_CHANGE = 0.01, 0.1
 
 
 class _Found(NamedTuple):
-    """A fit and its scale, of y as it came, and the slope of log T at it.
+    """A fit and its scale, of y as it came.
 
     `rows` tells which the median is of, where it is not all: those that least absolute
     deviations do not fit exactly.
@@ -71,7 +75,6 @@ class _Found(NamedTuple):
 
     solution: Solution
     rows: np.ndarray | None = None
-    slope: float = 0.0
 
 
 def solve_with_scale(solve: Solve, task: Task, fit: Fit) -> Solution:
@@ -88,9 +91,8 @@ def solve_with_scale(solve: Solve, task: Task, fit: Fit) -> Solution:
 
 
 def estimated_scale(task: Task, fit: Fit) -> np.ndarray:
-    """Return the scale of each target, found alike from whatever start, (n_targets,)."""
-    tol = max(task.tol, _LEAST_TOL)
-    own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=tol)
+    """Return the scale of each target, (n_targets,), alike for whatever start."""
+    own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=task.tol or _TOL)
     alone = fit._replace(start=None, report=silent)
     found = [_Target.of(own, one).found() for one in _targets(alone)]
     return np.array([_scale(each.solution) for each in found])
@@ -198,7 +200,7 @@ class _Target:
         return self._begun(given) if better else None
 
     def _of_sample(self) -> _Found | None:
-        """Begin where a sample of many rows ends; its slopes tell those of all."""
+        """Begin where a sample of many rows ends."""
         X, y, weight = self.fit[:3]
         index = sampled_rows(X.shape, weight)
         if index is None or self.task.device or not self.fit.traits.convex:
@@ -218,7 +220,9 @@ class _Target:
     def _begun(self, solution: Solution) -> _Found | None:
         """Begin at a fit; None where half of the rows may be exact."""
         scale = self._estimate(self._sizes(solution), None)
-        return scale and _Found(solution._replace(scale=np.array([scale])))
+        if scale is None:
+            return None
+        return _Found(solution._replace(scale=np.array([scale])))
 
     def _exact(self) -> _Found:
         """Begin where absolute deviations are least, and tell the rows they fit."""
@@ -240,26 +244,26 @@ class _Target:
 
         None where half of the rows may be exact, and it is not known which.
         """
-        found, rows, slope = begun
-        scale, change, gone = _scale(found), _FIRST_CHANGE, 0.0
+        found, rows = begun
+        scale, change, gone, slope = _scale(found), _FIRST_CHANGE, 0.0, 0.0
         for _ in range(_MOST_FITS):
-            enough = max(self.task.tol, self.rounding / scale)
+            enough = max(self._tol, self.rounding / scale)
             exact = max(enough, _CHANGE_SHARE * abs(change))
-            tol = exact if exact > enough else self.task.tol
+            tol = exact if exact > enough else self._tol
             found = self._fitted(found, scale, tol)
             after = self._estimate(self._sizes(found), rows)
             if after is None:
                 return None
             before, change = change, float(np.log(after / scale))
             if max(exact, abs(change)) <= enough:
-                return _Found(found, rows, slope)
+                return _Found(found, rows)
             if gone:
                 slope = 1 + (change - before) / gone
                 slope = float(np.clip(slope, _LEAST_SLOPE, _MOST_SLOPE))
             gone = change / (1 - slope)
             scale *= float(np.exp(gone))
         found = found._replace(error=max(found.error, abs(change)))
-        return _Found(found, rows, slope)
+        return _Found(found, rows)
 
     def _fitted(self, before: Solution, scale: float, tol: float) -> Solution:
         """Fit at a scale, with predictions to a part of it and not of y's deviation."""
@@ -267,6 +271,11 @@ class _Target:
         tol = max(tol * min(1.0, scale / self.deviation), eps) if tol else 0.0
         fit = self.fit._replace(start=(before.coef, before.intercept))
         return _at_scale(self._solve, replace(self.task, tol=tol), fit, scale)
+
+    @property
+    def _tol(self) -> float:
+        """How exactly the scale and the fit are found."""
+        return self.task.tol * (_FINER if self.fit.X.size < _CHEAP else 1.0)
 
     def _solve(self, task: Task, fit: Fit) -> Solution:
         return solve_any_loss(task, fit, self.prepared)

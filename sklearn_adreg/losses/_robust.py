@@ -1,15 +1,13 @@
 """Losses under which one row has a bounded influence on the fit.
 
-The first parameter of each is the error from which on a row counts for less, in units of
-`scale`, the standard deviation of the errors. At scale s and with the loss rho of a
-standard deviation of one, the loss is
+The first parameter of each is the error from which on a row counts for less, in units
+of `scale`, the standard deviation of the errors. A loss rho at the scale s is
 
-    s^2 * rho(r / s),
+    s^2 rho(r / s),
 
-half the squared error near zero whatever s is, so that a penalty keeps its meaning. The
-defaults are the usual ones: under normal errors the fit is then 95 % as efficient as
-least squares. Scale times threshold is a threshold in units of `y`: that is how the
-formulas are computed.
+half the squared error near zero whatever s is, so that a penalty keeps its meaning: the
+same as with a threshold of s times that parameter in units of `y`. The defaults are the
+usual ones: under normal errors the fit is then 95 % as efficient as least squares.
 """
 
 from __future__ import annotations
@@ -146,9 +144,10 @@ class Cauchy(PointwiseLoss):
         \qquad r = y - \hat y
 
     Half the squared error for small errors. Beyond an error of :math:`c s` the
-    influence of a row falls again, as one over its error. Any `y` is allowed. A constant that
-    minimises it is a maximum-likelihood centre of a Cauchy distribution of that scale;
-    there can be several local minima, of which a descent finds one.
+    influence of a row falls again, as one over its error. Any `y` is allowed. A
+    constant that minimises it is a maximum-likelihood centre of a Cauchy distribution
+    of the scale :math:`c s`; there can be several local minima, of which a descent
+    finds one.
 
     For gross outliers, when a convex loss still follows them.
 
@@ -204,9 +203,9 @@ class Tukey(PointwiseLoss):
         \qquad r = y - \hat y
 
     Half the squared error for small errors. A row whose error is beyond :math:`c s`
-    has no influence at all. Any `y` is allowed. A constant that minimises it is the centre
-    of the bulk of `y`; there can be several local minima, of which a descent finds
-    one, so that the start matters.
+    has no influence at all. Any `y` is allowed. A constant that minimises it is the
+    centre of the bulk of `y`; there can be several local minima, of which a descent
+    finds one, so that the start matters.
 
     For gross outliers that are to be ignored, when there is a robust start.
 
