@@ -118,6 +118,15 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     epsilon_ : float
         The step length used; with 'auto' that of the whitened coordinates.
 
+    scale_ : float or ndarray of shape (n_targets,)
+        The standard deviation of the errors that was found, where `loss` has
+        ``scale="mad"``: `loss_curve_` is the objective at it.
+
+    loss_ : object or list of n_targets objects
+        The loss of the fit, which `predict` goes by: with the scale that was found, or
+        as it came where it has an inverse link. Otherwise, and of a loss that is a
+        function, nothing is kept.
+
     n_features_in_ : int
         Number of features seen during `fit`.
 

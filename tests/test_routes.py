@@ -12,23 +12,26 @@ from pages import ROOT
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._solve import routes
 from sklearn_adreg._solve.routes import ROUTES, Route
+from sklearn_adreg.losses import Huber
 
 PAGE = "docs/user_guide/how_it_works.md"
+
+HUBER = Huber(scale=1.0)
 
 # Parameters that reach each row of the table, by its number.
 REACHED: list[tuple[int, dict[str, Any]]] = [
     (0, {}),
     (0, {"alpha": 0.1}),
     (0, {"l1_ratio": 1.0}),
-    (1, {"loss": "huber"}),
+    (1, {"loss": HUBER}),
     (2, {"loss": "pinball", "alpha": 0.1}),
     (3, {"alpha": 0.1, "l1_ratio": 1.0}),
     (3, {"alpha": 0.1, "l1_ratio": 0.5, "tol": 0.0, "max_iter": 3}),
-    (4, {"alpha": 0.1, "l1_ratio": 0.5, "loss": "huber"}),
+    (4, {"alpha": 0.1, "l1_ratio": 0.5, "loss": HUBER}),
     (5, {"alpha": 0.1, "l1_ratio": 1.0, "loss": "pinball"}),
     (6, {"epsilon": 0.1}),
     (6, {"epsilon": 0.1, "alpha": 0.1, "l1_ratio": 1.0}),
-    (7, {"epsilon": 0.1, "loss": "huber"}),
+    (7, {"epsilon": 0.1, "loss": HUBER}),
     (7, {"epsilon": 0.1, "loss": "pinball", "alpha": 0.1, "l1_ratio": 1.0}),
 ]
 

@@ -55,8 +55,8 @@ _ROUGH, _EXACT, _ZERO_SHARE, _ZERO_ROUNDING = 1e-3, 1e-12, 1e-9, 256.0
 _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
 # Steps of descents that only lead to a scale, and its tolerance where `tol` is zero.
 _MAX_ITER, _TOL = 1000, 1e-6
-# Fits that may find a scale: 5 to 20 do, of 12 to 500 rows. Bounds on the slope of log T
-# by log s, at which a step is a tenth of the alternation's, or ten times as long.
+# Fits that may find a scale: 5 to 20 do, of 12 to 500 rows. Bounds on the slope of log
+# T by log s, at which a step is a tenth of the alternation's, or ten times as long.
 _MOST_FITS, _LEAST_SLOPE, _MOST_SLOPE = 60, -9.0, 0.9
 # Rounding decides by which steps absolute deviations are found, and where in the
 # tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
