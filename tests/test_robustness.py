@@ -92,7 +92,9 @@ def test_warm_start_stays(name: str, alpha: float) -> None:
         assert model.n_iter_ <= 1
     # A window may lead away from a kink, by no more than is promised.
     assert model.loss_curve_[-1] <= before * (1 + PROMISED)
-    assert_allclose(model.loss_curve_[0], before, rtol=1e-12)
+    # A scale is found to a thousandth of tol.
+    exact = 1e-8 if hasattr(model, "scale_") else 1e-12
+    assert_allclose(model.loss_curve_[0], before, rtol=exact)
 
 
 @LOSS

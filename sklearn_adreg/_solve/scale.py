@@ -49,7 +49,7 @@ _ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
 # How closely least absolute deviations are found: to start from, and to tell which rows
 # they fit exactly. These have residuals below so small a part of the mean one, or so
 # many units of rounding of the target.
-_ROUGH, _EXACT, _ZERO_SHARE, _ZERO_ROUNDING = 1e-3, 1e-12, 1e-9, 256.0
+_ROUGH, _EXACT, _ZERO_SHARE, _ZERO = 1e-3, 1e-12, 1e-9, 256.0
 # Half of the rows may be fitted exactly where the scale is so small a part of the mean
 # (1.3 of normal errors, 0.2 of 1e5 Cauchy errors), or of the spread of the target.
 _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
@@ -62,6 +62,8 @@ _MOST_FITS, _LEAST_SLOPE, _MOST_SLOPE = 60, -9.0, 0.9
 # tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
 # the scale is found to a part of `tol`, so that this is not seen.
 _FINER, _CHEAP = 1e-3, 1 << 21
+# Rounding of a scale, in units of that of the target's float type.
+_NOISE = 8.0
 # Fits are as exact, in parts of the scale, as so small a part of the last change of it.
 _CHANGE_SHARE, _FIRST_CHANGE = 0.01, 0.1
 
@@ -79,10 +81,12 @@ class _Found(NamedTuple):
 
 def solve_with_scale(solve: Solve, task: Task, fit: Fit) -> Solution:
     """Fit each target at the scale that is found for it; `solve` is a route's."""
-    found = [_solved(solve, task, one) for one in _targets(fit)]
+    targets = list(_targets(task, fit))
+    found = [_solved(solve, task, one, level) for one, level in targets]
+    levels = np.array([level for _, level in targets])
     return Solution(
         coef=np.concatenate([each.coef for each in found], axis=1),
-        intercept=np.concatenate([each.intercept for each in found]),
+        intercept=np.concatenate([each.intercept for each in found]) + levels,
         loss_curve=summed([each.loss_curve for each in found]),
         epsilon=min(each.epsilon for each in found),
         error=max(each.error for each in found),
@@ -94,21 +98,29 @@ def estimated_scale(task: Task, fit: Fit) -> np.ndarray:
     """Return the scale of each target, (n_targets,), alike for whatever start."""
     own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=task.tol or _TOL)
     alone = fit._replace(start=None, report=silent)
-    found = [_Target.of(own, one).found() for one in _targets(alone)]
+    found = [_Target.of(own, *one).found() for one in _targets(own, alone)]
     return np.array([_scale(each.solution) for each in found])
 
 
-def _targets(fit: Fit) -> Iterator[Fit]:
-    """Yield the same data with one target at a time."""
+def _targets(task: Task, fit: Fit) -> Iterator[tuple[Fit, float]]:
+    """Yield one target at a time, less its median, and that; zero without intercept.
+
+    Far from zero, y in other units were other numbers by their rounding.
+    """
     for j in range(fit.y.shape[1]):
-        start = fit.start and (fit.start[0][:, [j]], fit.start[1][[j]])
-        yield fit._replace(y=fit.y[:, [j]], start=start)
+        y, level, start = fit.y[:, j], 0.0, None
+        if task.intercept:
+            level = weighted_median(y, fit.weight)
+        if fit.start is not None:
+            start = fit.start[0][:, [j]], fit.start[1][[j]] - level
+        y = (y.astype(np.float64) - level).astype(y.dtype)
+        yield fit._replace(y=y[:, None], start=start), level
 
 
-def _solved(solve: Solve, task: Task, fit: Fit) -> Solution:
+def _solved(solve: Solve, task: Task, fit: Fit, level: float) -> Solution:
     """Fit one target; a numeric epsilon holds the scale that it finds first."""
     if task.epsilon is None:
-        return _Target.of(task, fit).found().solution
+        return _Target.of(task, fit, level).found().solution
     return _at_scale(solve, task, fit, float(estimated_scale(task, fit)[0]))
 
 
@@ -150,9 +162,9 @@ def _scale(found: Solution) -> float:
 class _Target:
     """One target, and rows that are in their place for all of its fits.
 
-    `spread` is the scale of the target about its median, or without an intercept about
-    zero, `deviation` its standard deviation, and `rounding` how small residuals cannot
-    be told from zero.
+    `spread` is the scale of the target, and `deviation` its standard deviation;
+    residuals below `zero` cannot be told from zero, and differences of the scale below
+    `noise` not from rounding.
     """
 
     task: Task
@@ -160,15 +172,16 @@ class _Target:
     prepared: Prepared
     spread: float
     deviation: float
-    rounding: float
+    zero: float
+    noise: float
 
     @classmethod
-    def of(cls, task: Task, fit: Fit) -> _Target:
-        """Place the rows."""
-        y, level, mean = fit.y[:, 0].astype(np.float64), 0.0, np.zeros(())
+    def of(cls, task: Task, fit: Fit, level: float) -> _Target:
+        """Place the rows; `level` is what has been subtracted from the target."""
+        y, mean = fit.y[:, 0].astype(np.float64), np.zeros(())
         if task.intercept:
-            level, mean = weighted_median(y, fit.weight), weighted_mean(y, fit.weight)
-        sizes = np.abs(y - level)
+            mean = weighted_mean(y, fit.weight)
+        sizes = np.abs(y)
         counted = sizes > 0 if fit.weight is None else (sizes > 0) & (fit.weight > 0)
         spread = 1.0
         if counted.any():
@@ -182,7 +195,8 @@ class _Target:
             prepare(task, alone, sampled=True),
             spread,
             deviation=_root_mean_square(y - mean, fit.weight) or spread,
-            rounding=_ZERO_ROUNDING * eps * _root_mean_square(y, fit.weight),
+            zero=_ZERO * eps * _root_mean_square(y + level, fit.weight),
+            noise=_NOISE * eps * _root_mean_square(y, fit.weight),
         )
 
     def found(self) -> _Found:
@@ -228,7 +242,7 @@ class _Target:
         """Begin where absolute deviations are least, and tell the rows they fit."""
         solution, weight = self._absolute(_EXACT), self.fit.weight
         sizes = self._sizes(solution)
-        zero = max(_ZERO_SHARE * self._mean(sizes), self.rounding)
+        zero = max(_ZERO_SHARE * self._mean(sizes), self.zero)
         rows = np.full(len(sizes), True) if weight is None else weight > 0
         if weighted_median(sizes, weight) <= zero:
             rows &= sizes > zero
@@ -247,7 +261,7 @@ class _Target:
         found, rows = begun
         scale, change, gone, slope = _scale(found), _FIRST_CHANGE, 0.0, 0.0
         for _ in range(_MOST_FITS):
-            enough = max(self._tol, self.rounding / scale)
+            enough = max(self._tol, self.noise / scale)
             exact = max(enough, _CHANGE_SHARE * abs(change))
             tol = exact if exact > enough else self._tol
             found = self._fitted(found, scale, tol)
@@ -294,8 +308,8 @@ class _Target:
         None where half of all rows may be fitted exactly, or more.
         """
         if rows is not None:
-            return max(_scale_of(sizes, self.fit.weight, rows), self.rounding)
+            return max(_scale_of(sizes, self.fit.weight, rows), self.zero)
         scale = _scale_of(sizes, self.fit.weight, slice(None))
         share = _SUSPECT_SHARE * self._mean(sizes)
-        known = scale > max(share, _SUSPECT_SPREAD * self.spread, self.rounding)
+        known = scale > max(share, _SUSPECT_SPREAD * self.spread, self.zero)
         return scale if known else None
