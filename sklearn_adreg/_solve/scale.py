@@ -160,7 +160,7 @@ def _scale(found: Solution) -> float:
 
 @dataclass(frozen=True)
 class _Target:
-    """One target, and rows that are in their place for all of its fits.
+    """One target, less a level, and rows that are in their place for all of its fits.
 
     `spread` is the scale of the target, and `deviation` its standard deviation;
     residuals below `zero` cannot be told from zero, and differences of the scale below
@@ -170,6 +170,7 @@ class _Target:
     task: Task
     fit: Fit
     prepared: Prepared
+    level: float
     spread: float
     deviation: float
     zero: float
@@ -177,7 +178,7 @@ class _Target:
 
     @classmethod
     def of(cls, task: Task, fit: Fit, level: float) -> _Target:
-        """Place the rows; `level` is what has been subtracted from the target."""
+        """Place the rows, and measure the target."""
         y, mean = fit.y[:, 0].astype(np.float64), np.zeros(())
         if task.intercept:
             mean = weighted_mean(y, fit.weight)
@@ -193,6 +194,7 @@ class _Target:
             task,
             fit,
             prepare(task, alone, sampled=True),
+            level,
             spread,
             deviation=_root_mean_square(y - mean, fit.weight) or spread,
             zero=_ZERO * eps * _root_mean_square(y + level, fit.weight),
@@ -222,7 +224,7 @@ class _Target:
         shares = None if weight is None else weight[index] / weight[index].sum()
         part = Fit(X[index], y[index], shares, None, silent, self.fit.traits)
         task = replace(self.task, tol=_ROUGH, max_iter=_MAX_ITER)
-        found = _Target.of(task, part).found()
+        found = _Target.of(task, part, self.level).found()
         return found if found.rows is None else None
 
     def _absolute(self, tol: float) -> Solution:
