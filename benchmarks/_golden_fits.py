@@ -53,17 +53,18 @@ class LossCase:
     robust: Any = None
 
 
+HUBER = Huber(1.35, scale=1.0)
 LOSSES = {
     "squared": LossCase(SquaredError()),
-    "huber": LossCase(Huber(1.35), "heavy"),
+    "huber": LossCase(HUBER, "heavy"),
     "pinball .5": LossCase(Pinball(0.5), pieces=constant_pieces(0.5, 0.5)),
     "pinball .9": LossCase(Pinball(0.9), pieces=constant_pieces(0.9, 0.1)),
     "absolute": LossCase(AbsoluteError(), "heavy", constant_pieces(1.0, 1.0)),
     "poisson": LossCase(PoissonDeviance(), "counts"),
     "gamma": LossCase(GammaDeviance(), "amounts"),
-    "log_cosh": LossCase(LogCosh(), "heavy"),
-    "tukey": LossCase(Tukey(4.685), "heavy", robust=Huber(1.35)),
-    "cauchy": LossCase(Cauchy(2.385), "heavy", robust=Huber(1.35)),
+    "log_cosh": LossCase(LogCosh(scale=1.0), "heavy"),
+    "tukey": LossCase(Tukey(4.685, scale=1.0), "heavy", robust=HUBER),
+    "cauchy": LossCase(Cauchy(2.385, scale=1.0), "heavy", robust=HUBER),
     "linex": LossCase(Linex(0.5)),
     "own smooth": LossCase(own_smooth),
     "own kink": LossCase(own_kink, pieces=constant_pieces(4.0, 1.0)),

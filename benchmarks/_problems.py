@@ -30,6 +30,8 @@ from sklearn_adreg.losses import (
 # X, y and weights.
 Drawn = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
+HUBER = Huber(1.35, scale=1.0)
+
 
 def own_kink(y_true: Any, y_pred: Any) -> Any:
     """Too little costs four times what too much does."""
@@ -224,20 +226,20 @@ def _smooth() -> dict[str, Problem]:
     for units in (1.0, 1e6):
         data = partial(heavy, 200_000, 50, units)
         name = f"huber 200k x 50, units 1 to {units:.0e}"
-        found[name] = Problem(data, Huber(1.35), large=True)
+        found[name] = Problem(data, HUBER, large=True)
     poisson, gamma = PoissonDeviance(), GammaDeviance()
     counts = partial(amounts, "poisson", 300_000, 60, weighted=True)
     positive = partial(amounts, "gamma", 300_000, 60)
     data = partial(plain, 200_000, 20)
     return found | {
-        "log_cosh 200k x 20": Problem(data, LogCosh()),
+        "log_cosh 200k x 20": Problem(data, LogCosh(scale=1.0)),
         "linex 200k x 20": Problem(data, Linex(0.5)),
         "poisson 300k x 60, weights": Problem(counts, poisson, large=True),
         "gamma 300k x 60": Problem(positive, gamma, large=True),
         "poisson visits 20k x 9": Problem(partial(visits, pairs=False), poisson),
         "poisson visits 20k x 45": Problem(partial(visits, pairs=True), poisson),
-        "tukey 50k x 10, outliers": Problem(outliers, Tukey(4.685)),
-        "huber 100 x 400, ridge": Problem(partial(plain, 100, 400), Huber(1.35), RIDGE),
+        "tukey 50k x 10, outliers": Problem(outliers, Tukey(4.685, scale=1.0)),
+        "huber 100 x 400, ridge": Problem(partial(plain, 100, 400), HUBER, RIDGE),
     }
 
 
@@ -276,7 +278,7 @@ def _lassos() -> dict[str, Problem]:
     counts = partial(amounts, "poisson", 20_000, 50)
     rows = partial(plain, 20_000, 50)
     for name, data, loss in (
-        ("huber", partial(heavy, 20_000, 50), Huber(1.35)),
+        ("huber", partial(heavy, 20_000, 50), HUBER),
         ("poisson", counts, PoissonDeviance()),
         ("pinball 0.5", rows, Pinball(0.5)),
         ("pinball 0.9", rows, Pinball(0.9)),
@@ -294,9 +296,9 @@ def _textbook() -> dict[str, Problem]:
             partial(plain, 2_000, 20), parameters=steps
         ),
         "textbook note 100 x 10": Problem(textbook_data, parameters=note),
-        "textbook huber 20k x 20": Problem(rows, Huber(1.35), SHORT),
+        "textbook huber 20k x 20": Problem(rows, HUBER, SHORT),
         "CV huber 20k x 10, 20 epsilons": Problem(
-            partial(plain, 20_000, 10), Huber(1.35), search=_one_pass
+            partial(plain, 20_000, 10), HUBER, search=_one_pass
         ),
     }
 

@@ -33,13 +33,13 @@ from sklearn_adreg.losses import GammaDeviance, Huber, PoissonDeviance
 
 
 def huber() -> None:
-    """Huber, heavy tails: HuberRegressor (which finds its scale) and skglm."""
+    """Huber, heavy tails, at a scale or finding it: HuberRegressor and skglm."""
     for units in (1e6, 100.0, 1.0):
         _huber(*heavy_tails(200_000, 50, units), units)
 
 
 def _huber(X: np.ndarray, y: np.ndarray, units: float) -> None:
-    loss = Huber(1.35)
+    loss = Huber(1.35, scale=1.0)
     models = ours(loss)
     skglm = GeneralizedLinearEstimator(SkglmHuber(1.35), L1(0.0))
     skglm.fit(X[:1000], y[:1000])  # compiles
@@ -55,6 +55,10 @@ def _huber(X: np.ndarray, y: np.ndarray, units: float) -> None:
     gap = gap_of(models, best, lambda model: objective(model, loss, X, y))
     report("  objective above the optimum's", gap, "<= 1e-8")
     report("  the same of skglm", gap_of({"": skglm}, best, value_of(loss, X, y)), "")
+    estimated = {"estimated scale": GradientDescentRegressor(Huber(1.35))}
+    peers = {"HuberRegressor": (lambda: HuberRegressor().fit(X, y), ">= 15")}
+    what = f"Huber, units 1 to {units:.0f}"
+    compare(what, estimated, peers, X, y, repeat=2)
 
 
 def linex(y_true: Any, y_pred: Any) -> Any:

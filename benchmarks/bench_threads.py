@@ -59,7 +59,7 @@ def main() -> None:
     compare("pinball 300k x 46", "<= 1.5", partial(model.fit, X[:300_000], y[:300_000]))
     for name, loss, rows in (
         ("pinball 300k x 46, normal", Pinball(0.9), normal(300_000, 46)),
-        ("huber 200k x 50", Huber(1.35), heavy_tails(200_000, 50, 1.0)),
+        ("huber 200k x 50", Huber(1.35, scale=1.0), heavy_tails(200_000, 50, 1.0)),
         ("squared 200k x 50", SquaredError(), normal(200_000, 50)),
     ):
         target = "" if loss == SquaredError() else "<= 1.5"

@@ -41,10 +41,9 @@ right = (year < 1963) | (year > 1970)
 # The scale of the errors
 # -----------------------
 #
-# The losses of Huber and Tukey turn at an error that is given in the units of the
-# target. Their defaults suit errors of standard deviation one, so they are scaled with
-# an estimate of it that outliers do not spoil: the median absolute residual of a fit by
-# the absolute error, times 1.4826.
+# The losses of Huber and Tukey turn at an error that is given in standard deviations of
+# the errors. That is estimated with the fit, from the median of the absolute residuals,
+# which outliers do not spoil: `scale_`, in the units of the target.
 
 
 def fit(loss, target=calls, backend="autograd"):
@@ -52,15 +51,15 @@ def fit(loss, target=calls, backend="autograd"):
     return GradientDescentRegressor(loss, backend=backend).fit(X, target)
 
 
-residual = calls - fit(AbsoluteError()).predict(X)
-scale = 1.4826 * np.median(np.abs(residual))
 losses = {
     "squared error": SquaredError(),
-    "Huber": Huber(delta=1.35 * scale),
+    "Huber": Huber(),
     "absolute error": AbsoluteError(),
-    "Tukey": Tukey(scale=4.685 * scale),
+    "Tukey": Tukey(),
 }
 models = {name: fit(loss) for name, loss in losses.items()}
+scales = [f"{name} {models[name].scale_:.3f}" for name in ("Huber", "Tukey")]
+print("scales:", *scales)
 
 # %%
 # Four slopes
@@ -92,8 +91,8 @@ for name, loss in losses.items():
 # One outlier, moved about
 # ------------------------
 #
-# The same in a cleaner trial: a line with noise of standard deviation one, which the
-# defaults of the losses suit, and the last target moved up by ever more. Least squares
+# The same in a cleaner trial: a line with noise of standard deviation one, and the last
+# target moved up by ever more. Least squares
 # follows without end. The next two stop where the pull of a row stops growing. Under
 # Tukey's loss the row at first pulls like any other, and then is let go.
 
@@ -107,7 +106,7 @@ def slopes_after(loss):
     return np.array([fit(loss, year + noise + move * last).coef_[0] for move in moves])
 
 
-defaults = {name: slopes_after(type(loss)()) for name, loss in losses.items()}
+defaults = {name: slopes_after(loss) for name, loss in losses.items()}
 
 squared = np.ptp(defaults["squared error"])
 for name in "Huber", "absolute error", "Tukey":

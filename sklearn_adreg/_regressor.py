@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import get_loss, needs_positive
-from sklearn_adreg._loss.linear import predictions
+from sklearn_adreg._loss.linear import fitted_loss, predictions
 from sklearn_adreg._report import endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Task
@@ -116,6 +117,15 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     epsilon_ : float
         The step length used; with 'auto' that of the whitened coordinates.
+
+    scale_ : float or ndarray of shape (n_targets,)
+        The standard deviation of the errors that was found, where `loss` has
+        ``scale="mad"``: `loss_curve_` is the objective at it.
+
+    loss_ : object or list of n_targets objects
+        The loss of the fit, which `predict` goes by: with the scale that was found, or
+        as it came where it has an inverse link. Otherwise, and of a loss that is a
+        function, nothing is kept.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -254,7 +264,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return predictions(get_loss(self.loss), X @ self.coef_.T + self.intercept_)
+        # The loss of the fit, whatever `loss` is by now; functions alone are not kept.
+        given = self.loss if isinstance(self.loss, FunctionType) else None
+        loss = getattr(self, "loss_", given)
+        return predictions(loss, X @ self.coef_.T + self.intercept_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -297,3 +310,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         self.loss_curve_ = solution.loss_curve.astype(dtype)
         self.n_iter_, self.epsilon_ = solution.n_iter, solution.epsilon
+        for name in "loss_", "scale_":
+            self.__dict__.pop(name, None)
+        loss, scale = fitted_loss(get_loss(self.loss), solution.scale), solution.scale
+        if loss is not None:
+            self.loss_ = loss
+        if scale is not None:
+            self.scale_ = float(scale[0]) if flat else scale.astype(dtype)

@@ -134,6 +134,9 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
     coef_, intercept_, n_iter_, loss_curve_ : ndarray, ndarray or float, int, ndarray
         Those of the final fit.
 
+    scale_, loss_ : float or ndarray, object or list
+        Those of the final fit, where `GradientDescentRegressor` has them.
+
     n_features_in_ : int
         Number of features seen during `fit`.
 

@@ -8,6 +8,7 @@ others by SciPy's trust-region Newton. Both in whitened coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -64,6 +65,12 @@ class Case(NamedTuple):
 
 CASES = [Case(diabetes), Case(heavy), Case(scales), Case(wide, 0.1)]
 IDS = [case.data.__name__ for case in CASES]
+
+
+def in_units_of_y(loss: Any) -> Any:
+    """The loss without a scale that is to be estimated."""
+    estimated = getattr(loss, "scale", None) == "mad"
+    return replace(loss, scale=1.0) if estimated else loss
 
 
 def of_linear(loss: Any, y: np.ndarray) -> Callable[[Any], Any]:

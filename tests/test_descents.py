@@ -20,7 +20,7 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg.losses import Huber, LogCosh, Pinball, PoissonDeviance, SquaredError
 
 LOSS = pytest.mark.parametrize(
-    "loss", [Huber(0.5), Pinball(0.3), PoissonDeviance()], ids=repr
+    "loss", [Huber(0.5, scale=1.0), Pinball(0.3), PoissonDeviance()], ids=repr
 )
 
 

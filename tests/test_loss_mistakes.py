@@ -253,7 +253,7 @@ def test_functions_that_a_backend_cannot_follow(name: str) -> None:
 
 def test_a_class_is_no_loss() -> None:
     with pytest.raises(ValueError, match=r"Pass an instance: loss=Huber\(\)"):
-        GradientDescentRegressor(Huber).fit(X, Y)  # type: ignore[arg-type]
+        GradientDescentRegressor(Huber).fit(X, Y)
 
 
 def test_not_finite_at_the_start() -> None:

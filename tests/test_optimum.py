@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from references import CASES, IDS, REFERENCE, Case, drawn, reference
+from references import (
+    CASES,
+    IDS,
+    REFERENCE,
+    Case,
+    drawn,
+    in_units_of_y,
+    reference,
+)
 
 from sklearn_adreg import GradientDescentRegressor, losses
 from sklearn_adreg.backends import Backend
@@ -33,7 +41,7 @@ def check(
 
     The rows are given so many times, which changes nothing about the optimum.
     """
-    model = GradientDescentRegressor(loss, alpha=case.alpha, **place)
+    model = GradientDescentRegressor(in_units_of_y(loss), alpha=case.alpha, **place)
     X, y, weights = drawn(loss, case, weighted)
     model.fit(
         np.tile(X, (times, 1)),

@@ -135,7 +135,7 @@ def check_corner(data: Any, smooth: Any, delta: float, **place: Any) -> None:
     X, y = data()
     least = mean_loss(lambda y, z: np.abs(y - z), X, y, *by_highs(X, y, 0.5, None))
     # Both losses are between delta * (|r| - delta) and delta * |r|.
-    found = fitted(smooth(delta), X, y, place)
+    found = fitted(smooth(delta, scale=1.0), X, y, place)
     assert found <= delta * least * (1 + PROMISED)
     assert found >= delta * (least * (1 - PROMISED) - delta)
 
@@ -157,7 +157,7 @@ def test_asymmetric_squares(data: Any, place: dict[str, Any]) -> None:
 def test_log_cosh(data: Any, place: dict[str, Any]) -> None:
     X, y = data()
     y = y / 50.0  # cosh overflows at 710, which the first line search may try
-    stable = LogCosh()
+    stable = LogCosh(scale=1.0)
     start = np.full(len(y), np.median(y))
     best = by_newton(stable, lambda y, z: np.tanh(z - y), X, y, start)
     own = lambda y, z: adnp.log(adnp.cosh(y - z))  # noqa: E731

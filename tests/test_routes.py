@@ -13,8 +13,11 @@ from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._solve import routes
 from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
+from sklearn_adreg.losses import Huber
 
 PAGE = "docs/user_guide/how_it_works.md"
+
+HUBER = Huber(scale=1.0)
 
 LASSO = {"alpha": 0.1, "l1_ratio": 1.0}
 # Parameters, and numbers of rows and columns, that reach each row of the table, by its
@@ -24,18 +27,18 @@ REACHED: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
     (0, {"alpha": 0.1}, (3, 40)),
     (0, {"l1_ratio": 1.0}, (40, 3)),
     (1, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
-    (2, {"loss": "huber"}, (40, 3)),
+    (2, {"loss": HUBER}, (40, 3)),
     (3, LASSO, (40_000, 100)),
     (4, LASSO, (40, 3)),
     (5, LASSO | {"loss": "pinball"}, (40, 3)),
-    (6, LASSO | {"loss": "huber"}, (40, 3)),
+    (6, LASSO | {"loss": HUBER}, (40, 3)),
     (6, LASSO | {"tol": 0.0, "max_iter": 3}, (40, 3)),
     (6, LASSO, (3, 40)),
     (7, {"epsilon": 0.1}, (40, 3)),
     (7, {"epsilon": 0.01}, (3, 40)),
     (8, LASSO | {"epsilon": 0.1}, (40, 3)),
     (9, LASSO | {"epsilon": 0.01}, (3, 40)),
-    (10, {"epsilon": 0.1, "loss": "huber"}, (40, 3)),
+    (10, {"epsilon": 0.1, "loss": HUBER}, (40, 3)),
     (10, LASSO | {"epsilon": 0.1, "loss": "pinball"}, (40, 3)),
 ]
 

@@ -11,13 +11,21 @@ data's rows, (p, ..., n_targets): with it all that is scored is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._cv.folds import Split, fold_moments, in_span, placed, some_rows
+from sklearn_adreg._cv.folds import (
+    Split,
+    fold_moments,
+    in_span,
+    placed,
+    shares,
+    some_rows,
+)
 from sklearn_adreg._descent.closed_form import (
     Spectrum,
     descend,
@@ -36,13 +44,14 @@ from sklearn_adreg._descent.textbook import (
 )
 from sklearn_adreg._loss.check import check_loss
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._loss.traits import traits_of
+from sklearn_adreg._loss.traits import Traits, traits_of
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.scale import estimated_scale, is_estimated
+from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import Loss
 
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
@@ -135,38 +144,48 @@ class StepByStep(NamedTuple):
 
     `train` are the numbers of these, which are placed when they are needed, and `where`
     is what `place` is told. With `linked` predictions are not the linear predictor.
+    `scales` has the scale of each target, (n_targets,), by the penalty, where the loss
+    leaves it to be estimated: descents are in units of it.
     """
 
     train: np.ndarray
     loss: Loss
     linked: bool
     where: dict[str, Any]
+    scales: dict[float, np.ndarray]
 
     def stop(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
     ) -> Iterator[Ends]:
         """Let each candidate stop, after `n_iter` steps, (n_candidates,), at most."""
-        for where, rows, run, start in self._begun(data, candidates, n_iter, tol):
+        for where, end, run, start in self._begun(data, candidates, n_iter, tol):
             state, _ = run(start, int(n_iter.max()), unreported)
-            yield where, *_ended(data, rows, start, state)
+            yield where, *end(start, state)
 
     def path(self, data: Data, candidates: Candidates, max_iter: int) -> Iterator[Ends]:
         """Take 0, 1, ... steps with each candidate."""
         n_iter = np.full(len(candidates.epsilon), max_iter)
-        for where, rows, run, start in self._begun(data, candidates, n_iter, 0.0):
+        for where, end, run, start in self._begun(data, candidates, n_iter, 0.0):
             state = start
-            yield (where, 0), *_ended(data, rows, start, state)
+            yield (where, 0), *end(start, state)
             for n_steps in range(1, max_iter + 1):
                 state, _ = run(state, 1, unreported)
-                yield (where, n_steps), *_ended(data, rows, start, state)
+                yield (where, n_steps), *end(start, state)
 
     def max_epsilon(self, data: Data, ridge: float) -> float:
         """Estimate the largest stable step, from the curvature at the start."""
-        return stable_epsilon_of_loss(*self._start(data), ridge)
+        return stable_epsilon_of_loss(*self._start(data, ridge), ridge)
 
-    def _start(self, data: Data) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
+    def _units(self, alpha: float) -> np.ndarray:
+        return self.scales[alpha] if self.scales else np.ones(1)
+
+    def _start(
+        self, data: Data, alpha: float
+    ) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
         """Place the training rows; theta, and the scale of the targets."""
-        found, _ = placed(some_rows(data, self.train), self.where, measure=False)
+        train = some_rows(data, self.train)
+        train = train._replace(target=train.target / self._units(alpha))
+        found, _ = placed(train, self.where, measure=False)
         loss = LinearLoss.of(self.loss)
         objective = MeanLoss(found, loss, self.where["backend"])
         theta = constant_theta(objective, linked=self.linked)
@@ -174,16 +193,37 @@ class StepByStep(NamedTuple):
 
     def _begun(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
+    ) -> Iterator[tuple[slice, Callable[..., Any], Run, BatchState]]:
+        """Descents at their start, with candidates that share the targets' units."""
+        # Candidates of a penalty stand one after another.
+        changes = np.diff(candidates.alpha) if self.scales else np.zeros(0)
+        cuts = map(int, np.flatnonzero(changes) + 1)
+        edges = [0, *cuts, len(n_iter)]
+        for block in map(slice, edges[:-1], edges[1:]):
+            alpha = float(candidates.alpha[block.start])
+            begun = self._batches(data, candidates, alpha, block, n_iter, tol)
+            for where, rows, run, start in begun:
+                end = partial(_ended, data, rows, self._units(alpha))
+                yield where, end, run, start
+
+    def _batches(
+        self,
+        data: Data,
+        candidates: Candidates,
+        alpha: float,
+        block: slice,
+        n_iter: np.ndarray,
+        tol: float,
     ) -> Iterator[tuple[slice, Rows, Run, BatchState]]:
         """Descents at their start, with as many candidates at a time as fit."""
-        objective, theta, scale = self._start(data)
+        objective, theta, scale = self._start(data, alpha)
         rows, target = objective.data.rows, objective.data.target
         target, (n_columns, n_targets) = rows.numpy(target), theta.shape
         free = np.ones((n_columns, 1))
         free[n_columns - rows.intercept :] = 0.0
         length = max(1, _BATCH_TARGETS // target.size)
-        for first in range(0, len(n_iter), length):
-            where = slice(first, first + length)
+        for first in range(block.start, block.stop, length):
+            where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
             tiled = rows.vector(np.tile(target, (1, n_candidates)))
             ridge = free * np.repeat(candidates.alpha[where], n_targets)
@@ -209,13 +249,14 @@ class Fold(NamedTuple):
 
 
 def folds_in_closed_form(
-    data: Data, splits: Sequence[Split], task: Task, ridge: float
+    data: Data, splits: Sequence[Split], task: Task, alphas: np.ndarray
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split; the largest stable step on these, and on all rows.
 
-    The data come back with the rows that theta is of.
+    `alphas` are the penalties that are tried; steps are stable with all of them. The
+    data come back with the rows that theta is of.
     """
-    where = task.place
+    where, ridge = task.place, float(alphas.max())
     curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
     if data.rows.X.shape[1] > len(data.weight):
         data, where = in_span(data, where), where | {"device": None}
@@ -231,16 +272,24 @@ def folds_in_closed_form(
 
 
 def folds_step_by_step(
-    data: Data, splits: Sequence[Split], task: Task, ridge: float
+    data: Data, splits: Sequence[Split], task: Task, alphas: np.ndarray
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
     counted = data.target[data.weight > 0]
     check_loss(task.loss, task.backend, counted)
-    linked = traits_of(task.loss, task.backend, counted).linked
+    traits = traits_of(task.loss, task.backend, counted)
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
     *descents, whole = [
-        StepByStep(train, task.loss, linked, task.place) for train in every
+        StepByStep(
+            train,
+            task.loss,
+            traits.linked,
+            task.place,
+            _scales(some_rows(data, train), task, alphas, traits),
+        )
+        for train in every
     ]
+    ridge = float(alphas.max())
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
     ]
@@ -248,8 +297,23 @@ def folds_step_by_step(
     return data, folds, stable, whole.max_epsilon(data, ridge)
 
 
+def _scales(
+    train: Data, task: Task, alphas: np.ndarray, traits: Traits
+) -> dict[float, np.ndarray]:
+    """Scales of the errors, by the penalty; none where the loss asks for none."""
+    if not is_estimated(task.loss):
+        return {}
+    X, weight = train.rows.X, shares(train.weight)
+    target = train.target.astype(X.dtype)
+    fit = Fit(X, target, weight, None, unreported, traits)
+    return {
+        float(alpha): estimated_scale(replace(task, alpha=float(alpha)), fit)
+        for alpha in np.unique(alphas)
+    }
+
+
 def _ended(
-    data: Data, rows: Rows, start: BatchState, state: BatchState
+    data: Data, rows: Rows, units: np.ndarray, start: BatchState, state: BatchState
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tell which candidates went uphill, and where all of them are."""
     n_candidates = len(state.active)
@@ -259,4 +323,4 @@ def _ended(
         for each in (start, state)
     )
     diverged = uphill(first, last, first, rows.dtype)
-    return diverged, theta.reshape(len(theta), n_candidates, -1)
+    return diverged, units * theta.reshape(len(theta), n_candidates, -1)

@@ -28,7 +28,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_adreg._cv.descents import Candidates, Ends, Fold
 from sklearn_adreg._cv.folds import shares, some_rows
 from sklearn_adreg._loss.check import get_loss
-from sklearn_adreg._loss.linear import predicted
+from sklearn_adreg._loss.linear import fitted_loss, predicted
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data
@@ -237,6 +237,7 @@ class Evaluator:
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
         target = 0 if np.ndim(self.y) == 1 else slice(None)
+        loss = fitted_loss(get_loss(self.settings["loss"]), None)
         for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
             params = self.candidates.params[number]
             model = GradientDescentRegressor(**(self.settings | params))
@@ -244,6 +245,8 @@ class Evaluator:
             model.coef_ = coef.T.astype(self.dtype)[target]
             model.intercept_ = intercept.astype(self.dtype)[target]
             model.epsilon_ = params["epsilon"]
+            if loss is not None:
+                model.loss_ = loss
             validate_data(model, self.X, skip_check_array=True)  # names of features
             yield model
 

@@ -66,8 +66,8 @@ class Search:
         started = time.perf_counter()
         exact = bool(task.loss == SquaredError())
         set_up = folds_in_closed_form if exact else folds_step_by_step
-        alpha = 0.0 if self.alphas is None else float(self.alphas.max())
-        data, folds, on_splits, on_all = set_up(data, splits, task, alpha)
+        alphas = np.zeros(1) if self.alphas is None else self.alphas
+        data, folds, on_splits, on_all = set_up(data, splits, task, alphas)
         longest = min(on_splits, on_all)
         candidates = make_candidates(self.epsilons, self.alphas, longest)
         fitted = time.perf_counter()

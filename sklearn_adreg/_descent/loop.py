@@ -175,7 +175,10 @@ class Method(Protocol):
 
 
 class Solution(NamedTuple):
-    """Coefficients (n_features, n_targets) and intercepts, for X and y as they came."""
+    """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.
+
+    `scale` is that of each target's errors, where the loss leaves it to be estimated.
+    """
 
     coef: np.ndarray
     intercept: np.ndarray
@@ -183,6 +186,7 @@ class Solution(NamedTuple):
     epsilon: float
     error: float
     endless: bool = False
+    scale: np.ndarray | None = None
 
     @property
     def n_iter(self) -> int:

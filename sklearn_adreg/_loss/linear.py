@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,29 @@ from sklearn_adreg._loss.key import loss_key
 from sklearn_adreg.losses import Loss
 
 
-def predicted(loss: Loss, linear: Any) -> Any:
+def predicted(loss: Loss | None, linear: Any) -> Any:
     """Predictions for values of the linear predictor."""
     inverse_link = getattr(loss, "inverse_link", None)
     return linear if inverse_link is None else inverse_link(linear)
 
 
-def predictions(loss: Loss, linear: np.ndarray) -> np.ndarray:
+def predictions(loss: Loss | None, linear: np.ndarray) -> np.ndarray:
     """Predictions for a linear predictor, of its dtype."""
     return np.asarray(predicted(loss, linear)).astype(linear.dtype, copy=False)
+
+
+def fitted_loss(loss: Loss, scale: np.ndarray | None) -> Any:
+    """Return what a fitted model must keep of its loss: None where that is nothing.
+
+    It is the loss at the scale that was found, a list of several where there are
+    several targets, or a loss that has a link. Functions are not kept, as they may not
+    pickle.
+    """
+    if scale is not None:
+        found = [replace(loss, scale=float(each)) for each in scale]  # type: ignore[type-var]
+        return found if len(found) > 1 else found[0]
+    linked = getattr(loss, "inverse_link", None) is not None
+    return loss if linked and not isinstance(loss, FunctionType) else None
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ _BENIGN_DRIFT = 10.0
 # A smallest eigenvalue of the scaled moments, relative to the largest, that costs no
 # more than four digits of what is solved for.
 _TRUSTED_EIGENVALUE = 1e-4
+# Rounding of a sum of weights that is half of all, as it was meant.
+_EVEN = 1e-12
 
 
 class Moments(NamedTuple):
@@ -160,6 +162,18 @@ def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     if weight is None:
         return values.sum(axis=0, dtype=np.float64) / len(values)
     return np.asarray(weight @ values / weight.sum(), dtype=np.float64)
+
+
+def weighted_median(values: np.ndarray, weight: np.ndarray | None) -> float:
+    """Weighted median; between the middle two where these share the weight evenly."""
+    if weight is None:
+        return float(np.median(values))
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order], dtype=np.float64)
+    # A weight of two is a row that stands twice, but for rounding of the sums.
+    half = reached[-1] / 2 * (1 + _EVEN * np.array([-1, 1]))
+    low, high = np.searchsorted(reached, half)
+    return float(values[order[low]] / 2 + values[order[high]] / 2)
 
 
 def mean_square(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

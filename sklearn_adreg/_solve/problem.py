@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,7 +138,7 @@ class Problem:
             ),
             traits=Traits(kinked=True, convex=True, linked=False),
             tol=_ROBUST_TOL,
-            report=_silent,
+            report=silent,
         )
 
     def _of_sample(self) -> Problem:
@@ -149,7 +150,7 @@ class Problem:
             objective=replace(self.objective, data=data),
             sample=None,
             tol=max(self.tol, _SAMPLE_TOL),
-            report=_silent,
+            report=silent,
         )
 
     def _goal(self, point: Point, near: float | None) -> tuple[Goal, float]:
@@ -169,9 +170,11 @@ class Problem:
 
 
 def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> Solution:
-    """Descend for each target, with all rows measured where a sample misleads."""
-    if prepared is None:
-        prepared = prepare(task, fit, by_sample=True)
+    """Descend for each target, with all rows measured where a sample misleads.
+
+    `prepared` are the rows where they are in their place already.
+    """
+    prepared = prepared or prepare(task, fit, by_sample=True)
     states: list[State] = []
     while len(states) < fit.y.shape[1]:
         problem, given = _problem(task, fit, prepared, len(states))
@@ -220,17 +223,22 @@ def _problem(
 def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
     """Back to X as it came; curves are summed over targets."""
     found = [rows.outer(state.theta) for state in states]
-    curves = [_full_curve(state.curve, task) for state in states]
-    length = max(map(len, curves))
-    summed = [c + c[-1:] * (length - len(c)) for c in curves]
+    curves = [np.array(_full_curve(state.curve, task)) for state in states]
     return Solution(
         coef=np.stack([coef for coef, _ in found], axis=1),
         intercept=np.array([intercept for _, intercept in found]),
-        loss_curve=np.sum(summed, axis=0),
+        loss_curve=summed(curves),
         epsilon=min(state.epsilon for state in states),
         error=max(state.error for state in states),
         endless=any(state.endless for state in states),
     )
+
+
+def summed(curves: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum the objectives of targets, which stay where their descents have ended."""
+    length = max(map(len, curves))
+    ends = [np.pad(curve, (0, length - len(curve)), "edge") for curve in curves]
+    return np.asarray(np.sum(ends, axis=0))
 
 
 def _full_curve(curve: tuple[float, ...], task: Task) -> tuple[float, ...]:
@@ -239,5 +247,5 @@ def _full_curve(curve: tuple[float, ...], task: Task) -> tuple[float, ...]:
     return curve + curve[-1:] * (length - len(curve))
 
 
-def _silent(_values: Any) -> None:
+def silent(_values: Any) -> None:
     """Report nothing: a descent that another one starts from."""

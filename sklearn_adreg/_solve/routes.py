@@ -21,6 +21,7 @@ from sklearn_adreg._solve.numeric import (
     solve_on_rows,
 )
 from sklearn_adreg._solve.problem import solve_any_loss
+from sklearn_adreg._solve.scale import is_estimated, solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
     solve_lasso_by_sample,
@@ -139,6 +140,8 @@ def solve(
     # Moments are large products, which gain by more threads; working sets do not.
     direct = squared and (task.smooth or task.epsilon is not None)
     with nullcontext() if direct else suitable_threads(task, X):
+        if is_estimated(task.loss):
+            return solve_with_scale(task, fit)
         for route in ROUTES:
             found = None
             if route.serves(*asked) and SHAPES[route.X](task, fit):

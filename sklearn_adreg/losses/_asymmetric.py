@@ -129,8 +129,9 @@ class Linex(PointwiseLoss):
     Parameters
     ----------
     shape : float, default=1.0
-        The :math:`a` of the formula, one over the units of `y`, and not 0. Above 0,
-        predicting too much is what costs exponentially; below 0, too little. The
+        The :math:`a` of the formula, one over the units of `y`, and not 0: no scale is
+        estimated, and `y` in other units needs another shape. Above 0, predicting too
+        much is what costs exponentially; below 0, too little. The
         exponential leaves the range of floats where :math:`a d` exceeds 709 (88 in
         float32): choose it with the scale of `y` in mind.
 

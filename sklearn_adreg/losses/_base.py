@@ -146,6 +146,24 @@ def check_fraction(loss: PointwiseLoss, name: str) -> None:
     check_parameter(loss, name, rule, lambda value: 0 < value < 1)
 
 
+def check_scale(loss: PointwiseLoss) -> None:
+    """Raise where the scale is neither a finite number above zero nor 'mad'."""
+    if not is_estimated(loss):
+        rule = "a finite number above 0, or 'mad'"
+        check_parameter(loss, "scale", rule, lambda value: value > 0)
+
+
+def is_estimated(loss: Any) -> bool:
+    """Whether `fit` is to estimate the scale of a loss."""
+    scale = getattr(loss, "scale", None)
+    return isinstance(loss, PointwiseLoss) and isinstance(scale, str) and scale == "mad"
+
+
+def unit_of(loss: Any) -> float:
+    """Scale of a loss; one where it is to be estimated."""
+    return 1.0 if is_estimated(loss) else loss.scale
+
+
 def _as_float(given: Any) -> float:
     """Convert a real number; NaN where there is none, or none that fits."""
     if isinstance(given, bool) or not isinstance(given, Real):

@@ -1,17 +1,27 @@
 """Losses under which one row has a bounded influence on the fit.
 
-The parameter of each is the error from which on a row counts for less, in the units of
-`y`. The defaults are the usual ones for errors of standard deviation one: under normal
-errors the fit is then 95 % as efficient as least squares.
+The first parameter of each is the error from which on a row counts for less, in units
+of `scale`, the standard deviation of the errors. A loss rho at the scale s is
+
+    s^2 rho(r / s),
+
+half the squared error near zero whatever s is, so that a penalty keeps its meaning: the
+same as with a threshold of s times that parameter in units of `y`. The defaults are the
+usual ones: under normal errors the fit is then 95 % as efficient as least squares.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg.losses._base import PointwiseLoss, check_positive
+from sklearn_adreg.losses._base import (
+    PointwiseLoss,
+    check_positive,
+    check_scale,
+    unit_of,
+)
 
 
 @dataclass(frozen=True)
@@ -21,23 +31,24 @@ class Huber(PointwiseLoss):
     .. math::
 
         \ell(y, \hat y) = \begin{cases}
-            \tfrac12 r^2 & |r| \le \delta \\
-            \delta |r| - \tfrac12 \delta^2 & |r| > \delta
+            \tfrac12 r^2 & |r| \le \delta s \\
+            \delta s |r| - \tfrac12 (\delta s)^2 & |r| > \delta s
         \end{cases}
         \qquad r = y - \hat y
 
     Any `y` is allowed. The constant that minimises it lies between the median of `y`
     (small `delta`) and its mean (large `delta`).
 
-    For outliers in `y`, where the loss must stay convex. Unlike
-    ``sklearn.linear_model.HuberRegressor``, it estimates no scale: `delta` is in
-    the units of `y`.
+    For outliers in `y`, where the loss must stay convex.
 
     Parameters
     ----------
     delta : float, default=1.35
-        The error where the loss turns from squared to absolute, in the units of `y`.
-        The default suits errors of standard deviation one: scale it with theirs.
+        The error where the loss turns from squared to absolute, in units of `scale`.
+
+    scale : float or 'mad', default='mad'
+        The standard deviation of the errors, in units of `y`. 'mad' is estimated by
+        `fit`; called by itself, the loss is then that of a scale of one.
 
     See Also
     --------
@@ -57,13 +68,15 @@ class Huber(PointwiseLoss):
     """
 
     delta: float = 1.35
+    scale: float | Literal["mad"] = "mad"
 
     def __post_init__(self) -> None:
         check_positive(self, "delta")
+        check_scale(self)
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        error = y_true - y_pred
-        clipped = adnp.clip(error, -self.delta, self.delta)
+        error, bend = y_true - y_pred, self.delta * unit_of(self)
+        clipped = adnp.clip(error, -bend, bend)
         return clipped * (error - 0.5 * clipped)
 
 
@@ -73,11 +86,11 @@ class PseudoHuber(PointwiseLoss):
 
     .. math::
 
-        \ell(y, \hat y) = \delta^2 \left( \sqrt{1 + (r / \delta)^2} - 1 \right)
-        \qquad r = y - \hat y
+        \ell(y, \hat y) = c^2 \left( \sqrt{1 + (r / c)^2} - 1 \right)
+        \qquad c = \delta s, \quad r = y - \hat y
 
-    Half the squared error for small errors, `delta` times the absolute error less
-    :math:`\delta^2` for large ones. Any `y` is allowed. The constant that minimises it
+    Half the squared error for small errors, :math:`c` times the absolute error less
+    :math:`c^2` for large ones. Any `y` is allowed. The constant that minimises it
     lies between the median and the mean of `y`, as for `Huber`.
 
     For outliers in `y`, where second derivatives are wanted everywhere.
@@ -85,8 +98,12 @@ class PseudoHuber(PointwiseLoss):
     Parameters
     ----------
     delta : float, default=1.35
-        The error around which the loss turns from squared to absolute, in the units
-        of `y`.
+        The error around which the loss turns from squared to absolute, in units of
+        `scale`.
+
+    scale : float or 'mad', default='mad'
+        The standard deviation of the errors, in units of `y`. 'mad' is estimated by
+        `fit`; called by itself, the loss is then that of a scale of one.
 
     References
     ----------
@@ -105,36 +122,43 @@ class PseudoHuber(PointwiseLoss):
     """
 
     delta: float = 1.35
+    scale: float | Literal["mad"] = "mad"
 
     def __post_init__(self) -> None:
         check_positive(self, "delta")
+        check_scale(self)
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
         # Multiplied by the conjugate of the root: no digit cancels at small errors.
-        square = adnp.square(y_true - y_pred)
-        root = adnp.sqrt(self.delta * self.delta + square)
-        return self.delta * (square / (self.delta + root))
+        square, bend = adnp.square(y_true - y_pred), self.delta * unit_of(self)
+        root = adnp.sqrt(bend * bend + square)
+        return bend * (square / (bend + root))
 
 
 @dataclass(frozen=True)
 class Cauchy(PointwiseLoss):
     r"""Cauchy's loss, which grows as the logarithm of the error; not convex.
 
-    .. math:: \ell(y, \hat y) = \frac{c^2}{2} \log\left(1 + (r / c)^2\right)
+    .. math:: \ell(y, \hat y) = \frac{(c s)^2}{2}
+        \log\left(1 + \left(\frac{r}{c s}\right)^2\right)
         \qquad r = y - \hat y
 
-    Half the squared error for small errors. Beyond an error of `scale` the influence
-    of a row falls again, as one over its error. Any `y` is allowed. A constant that
-    minimises it is a maximum-likelihood centre of a Cauchy distribution of that scale;
-    there can be several local minima, of which a descent finds one.
+    Half the squared error for small errors. Beyond an error of :math:`c s` the
+    influence of a row falls again, as one over its error. Any `y` is allowed. A
+    constant that minimises it is a maximum-likelihood centre of a Cauchy distribution
+    of the scale :math:`c s`; there can be several local minima, of which a descent
+    finds one.
 
     For gross outliers, when a convex loss still follows them.
 
     Parameters
     ----------
-    scale : float, default=2.385
-        The :math:`c` of the formula, in the units of `y`. The default suits errors of
-        standard deviation one: scale it with theirs.
+    c : float, default=2.385
+        The error from which on the influence of a row falls, in units of `scale`.
+
+    scale : float or 'mad', default='mad'
+        The standard deviation of the errors, in units of `y`. 'mad' is estimated by
+        `fit`; called by itself, the loss is then that of a scale of one.
 
     References
     ----------
@@ -146,19 +170,22 @@ class Cauchy(PointwiseLoss):
     --------
     >>> import numpy as np
     >>> from sklearn_adreg.losses import Cauchy
-    >>> Cauchy(scale=1.0)(np.zeros(3), np.array([0.0, 1.0, 1000.0])).round(3)
+    >>> Cauchy(c=1.0)(np.zeros(3), np.array([0.0, 1.0, 1000.0])).round(3)
     array([0.   , 0.347, 6.908])
     """
 
-    scale: float = 2.385
+    c: float = 2.385
+    scale: float | Literal["mad"] = "mad"
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_positive(self, "scale")
+        check_positive(self, "c")
+        check_scale(self)
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        ratio = (y_true - y_pred) / self.scale
-        return (0.5 * self.scale**2) * adnp.log1p(adnp.square(ratio))
+        bend = self.c * unit_of(self)
+        ratio = (y_true - y_pred) / bend
+        return (0.5 * bend**2) * adnp.log1p(adnp.square(ratio))
 
 
 @dataclass(frozen=True)
@@ -168,24 +195,28 @@ class Tukey(PointwiseLoss):
     .. math::
 
         \ell(y, \hat y) = \begin{cases}
-            \tfrac{c^2}{6} \left(1 - \left(1 - (r / c)^2\right)^3\right)
-                & |r| \le c \\
-            \tfrac{c^2}{6} & |r| > c
+            \tfrac{(c s)^2}{6}
+                \left(1 - \left(1 - \left(\tfrac{r}{c s}\right)^2\right)^3\right)
+                & |r| \le c s \\
+            \tfrac{(c s)^2}{6} & |r| > c s
         \end{cases}
         \qquad r = y - \hat y
 
-    Half the squared error for small errors. A row whose error is beyond `scale` has
-    no influence at all. Any `y` is allowed. A constant that minimises it is the centre
-    of the bulk of `y`; there can be several local minima, of which a descent finds
-    one, so that the start matters.
+    Half the squared error for small errors. A row whose error is beyond :math:`c s`
+    has no influence at all. Any `y` is allowed. A constant that minimises it is the
+    centre of the bulk of `y`; there can be several local minima, of which a descent
+    finds one, so that the start matters.
 
     For gross outliers that are to be ignored, when there is a robust start.
 
     Parameters
     ----------
-    scale : float, default=4.685
-        The :math:`c` of the formula, in the units of `y`. The default suits errors of
-        standard deviation one: scale it with theirs.
+    c : float, default=4.685
+        The error from which on the influence of a row is zero, in units of `scale`.
+
+    scale : float or 'mad', default='mad'
+        The standard deviation of the errors, in units of `y`. 'mad' is estimated by
+        `fit`; called by itself, the loss is then that of a scale of one.
 
     References
     ----------
@@ -196,18 +227,21 @@ class Tukey(PointwiseLoss):
     --------
     >>> import numpy as np
     >>> from sklearn_adreg.losses import Tukey
-    >>> Tukey(scale=6.0)(np.zeros(4), np.array([0.0, 3.0, 6.0, 1000.0]))
+    >>> Tukey(c=6.0)(np.zeros(4), np.array([0.0, 3.0, 6.0, 1000.0]))
     array([0.    , 3.46875, 6.     , 6.     ])
     """
 
-    scale: float = 4.685
+    c: float = 4.685
+    scale: float | Literal["mad"] = "mad"
     convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_positive(self, "scale")
+        check_positive(self, "c")
+        check_scale(self)
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        clipped = adnp.clip(y_true - y_pred, -self.scale, self.scale)
-        square = adnp.square(clipped / self.scale)
+        end = self.c * unit_of(self)
+        clipped = adnp.clip(y_true - y_pred, -end, end)
+        square = adnp.square(clipped / end)
         # 1 - (1 - s)^3, multiplied out: no digit cancels at small errors.
-        return (self.scale**2 / 6) * (square * (3 + square * (square - 3)))
+        return (end**2 / 6) * (square * (3 + square * (square - 3)))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg.losses._base import PointwiseLoss, absolute, check_parameter
+from sklearn_adreg.losses._base import (
+    PointwiseLoss,
+    absolute,
+    check_parameter,
+    check_scale,
+    unit_of,
+)
 
 # cosh(20)^2 is 1e17 / 2: beyond, log(cosh(r)) is |r| - log(2) in every float type.
 _LINEAR_FROM = 20.0
@@ -81,16 +87,20 @@ class AbsoluteError(PointwiseLoss):
 class LogCosh(PointwiseLoss):
     r"""Logarithm of the hyperbolic cosine of the error.
 
-    .. math:: \ell(y, \hat y) = \log \cosh(y - \hat y)
+    .. math:: \ell(y, \hat y) = s^2 \log \cosh \frac{y - \hat y}{s}
 
-    Half the squared error for small errors, the absolute error less :math:`\log 2`
-    for large ones; the derivative is the hyperbolic tangent. Any `y` is allowed. The
-    constant that minimises it lies between the median and the mean of `y`, as for
-    `Huber`.
+    Half the squared error for small errors; for large ones :math:`s` times the absolute
+    error, less :math:`s^2 \log 2`. It turns from one to the other at errors of about
+    `scale`. Any `y` is allowed. The constant that minimises it lies between the median
+    and the mean of `y`, as for `Huber`.
 
     For a smooth loss with second derivatives everywhere that outliers do not govern.
-    It turns from one regime to the other at errors of about one unit of `y`: bring
-    `y` to the scale of its noise first.
+
+    Parameters
+    ----------
+    scale : float or 'mad', default='mad'
+        The standard deviation of the errors, in units of `y`. 'mad' is estimated by
+        `fit`; called by itself, the loss is then that of a scale of one.
 
     References
     ----------
@@ -105,13 +115,19 @@ class LogCosh(PointwiseLoss):
     array([5.00000000e-19, 4.33780830e-01, 9.99306853e+02])
     """
 
+    scale: float | Literal["mad"] = "mad"
+
+    def __post_init__(self) -> None:
+        check_scale(self)
+
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
         # From sinh, small errors keep all their digits: cosh^2 = 1 + sinh^2. It is
         # taken of a part that cannot overflow; beyond, the loss is a straight line.
-        error = y_true - y_pred
+        unit = unit_of(self)
+        error = (y_true - y_pred) / unit
         curved = adnp.clip(error, -_LINEAR_FROM, _LINEAR_FROM)
         logarithm = adnp.log1p(adnp.square(adnp.sinh(curved)))
-        return absolute(error - curved) + 0.5 * logarithm
+        return (unit * unit) * (absolute(error - curved) + 0.5 * logarithm)
 
 
 @dataclass(frozen=True)
@@ -129,7 +145,8 @@ class EpsilonInsensitive(PointwiseLoss):
     Parameters
     ----------
     epsilon : float, default=0.1
-        The tolerance, in the units of `y`. At 0 it is the absolute error.
+        The tolerance, in units of `y`: no scale is estimated, and `y` in other units
+        needs another tolerance. At 0 it is the absolute error.
 
     References
     ----------
