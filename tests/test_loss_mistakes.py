@@ -160,6 +160,7 @@ COUPLED: dict[str, Any] = {
     ),
     "running sum": lambda y, z: adnp.cumsum(y - z) ** 2,
     "ranks": lambda y, z: (adnp.sort(y) - adnp.sort(z)) ** 2,
+    "the second row": lambda y, z: (y - z) ** 2 + y[1],
     "row numbers": lambda y, z: adnp.arange(len(y)) * (y - z) ** 2,
     "a branch": lambda y, z: (y - z) ** 2 if adnp.mean(y) > adnp.min(y) else abs(y - z),
     "a little": lambda y, z: (y - z) ** 2 + 1e-6 * adnp.mean(z) ** 2,
@@ -221,7 +222,7 @@ def test_errors_of_its_own_are_raised_as_they_are(
     if loss is not when_followed:
         (note,) = caught.value.__notes__
         assert loss.__qualname__ in note
-        assert ("an entry for each row" in note) == (kind is ValueError)
+        assert ("row_data are not taken yet" in note) == (kind is ValueError)
 
 
 FOREIGN: dict[str, tuple[Callable[..., Any], str, str]] = {

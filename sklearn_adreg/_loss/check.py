@@ -79,24 +79,30 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
     for rows, done in _REARRANGED.items():
-        again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
-        _check_rows(loss, np.asarray(again), np.asarray(values)[[*rows]], done)
+        try:
+            again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
+        except Exception as error:
+            raise _coupled(loss, f"'{error}' from it when {done}") from error
+        if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
+            raise _coupled(loss, f"other values for the same samples when {done}")
     _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
     _check_labels(whole, backend, target[:, 0])
 
 
-def _check_rows(loss: Loss, found: np.ndarray, expected: np.ndarray, done: str) -> None:
-    """Refuse a loss in which a row sees others."""
+def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether values of a loss are the same but for rounding."""
     tolerance = float(np.finfo(expected.dtype).eps) ** 0.5
-    size = float(np.abs(expected).max())
-    if found.shape == expected.shape and np.allclose(
-        found, expected, rtol=tolerance, atol=tolerance * size
-    ):
-        return
-    raise _refused(
+    size = tolerance * float(np.abs(expected).max())
+    same = found.shape == expected.shape
+    return same and np.allclose(found, expected, rtol=tolerance, atol=size)
+
+
+def _coupled(loss: Loss, got: str) -> Exception:
+    """Compose the error for a loss in which a row sees others."""
+    return _refused(
         loss,
         "must treat each sample by itself",
-        f"other values for the same samples when {done}",
+        got,
         "Do not use means, sums, sizes, orders or neighbours of its arguments.",
     )
 
@@ -308,7 +314,8 @@ def _explained_plain(
         note += (
             f", called with {len(y_true)} rows. A loss is called with some of the rows "
             "at a time: an array that it refers to cannot have an entry for each row "
-            "of X, and weights of rows are the sample_weight of fit"
+            "of X. Weights of rows are the sample_weight of fit; other row_data are "
+            "not taken yet"
         )
     error.add_note(f"{note}.")
     return error
