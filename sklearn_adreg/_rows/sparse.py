@@ -1,0 +1,238 @@
+"""Sparse rows in host memory, CSR or CSC: products by SciPy, never densified.
+
+Centring is implicit: the means are subtracted from the products, X (theta) - m . theta,
+which keeps zeros what they are. That costs digits where a mean is many standard
+deviations. It can only be of a column with an entry in (nearly) every row; where it has
+one in every row, the mean is subtracted from the entries themselves, in a copy of them.
+
+Second moments of few columns are products of dense blocks, and otherwise of sparse
+matrices, whichever costs less. Whoever asks for them of more columns than can be
+whitened gets as many numbers as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sklearn_adreg._rows.host import (
+    SPARSE_CURVATURE,
+    HostRows,
+    HostVectors,
+    check_ascending,
+    longer_float,
+    slices,
+)
+from sklearn_adreg._rows.moments import BENIGN_DRIFT
+
+# Bytes of a dense block.
+_BLOCK_BYTES = 1 << 22
+# Second moments of columns of which a larger part is not zero are products of dense
+# blocks.
+_DENSE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class SparseRows(HostVectors):
+    """Rows of `source`, or those that `index` names, less the drift.
+
+    `source` has no duplicate entries; where some columns were shifted it is a copy.
+    """
+
+    source: Any
+    drift: np.ndarray
+    mean: np.ndarray
+    intercept: bool
+    index: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and columns with that of the intercept."""
+        n_rows, n_features = self.source.shape
+        if self.index is not None:
+            n_rows = len(self.index)
+        return n_rows, n_features + self.intercept
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Float type of the row vectors."""
+        return np.dtype(self.source.dtype)
+
+    @cached_property
+    def X(self) -> Any:  # noqa: N802
+        """The rows less what was subtracted from entries, gathered when asked for."""
+        return self.source if self.index is None else self.source[self.index]
+
+    def matvec(self, theta: np.ndarray) -> np.ndarray:
+        """Linear predictors: (p,) or (p, k) to (n,) or (n, k)."""
+        coef = theta[: len(self.drift)]
+        level = (theta[-1] if self.intercept else 0.0) - self.drift @ coef
+        product = self.X @ coef.astype(self.dtype)
+        return np.asarray(product + np.asarray(level).astype(self.dtype))
+
+    def rmatvec(self, v: np.ndarray) -> np.ndarray:
+        """Transposed rows times v: (n,) or (n, k) to (p,) or (p, k)."""
+        v = v.astype(np.result_type(v, np.float64), copy=False)
+        total = v.sum(axis=0)
+        pulled = self.X.T @ v - np.multiply.outer(self.drift, total)
+        return np.concatenate([pulled, total[None]]) if self.intercept else pulled
+
+    def gram(
+        self,
+        h: np.ndarray | None = None,
+        columns: np.ndarray | None = None,
+        factor: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Second moments of some columns, weighted by `h`, in the factor's basis."""
+        rows: SparseRows = self
+        if h is not None and np.count_nonzero(h) < SPARSE_CURVATURE * len(h):
+            rows, (h,) = self.take(np.flatnonzero(h), h)
+        h = np.ones(rows.shape[0]) if h is None else h.astype(np.float64)
+        X, drift, ones = rows.X, self.drift, self.intercept
+        if columns is not None:
+            ones = bool(ones and len(columns) > 0 and columns[-1] == len(drift))
+            chosen = columns[:-1] if ones else columns
+            X, drift = X[:, chosen], drift[chosen]
+        X = X.astype(np.float64, copy=False)
+        if factor is not None:
+            level = (factor[-1] if ones else 0.0) - drift @ factor[: len(drift)]
+            return _gram_of_image(X, h, factor[: len(drift)], level)
+        first, total = X.T @ h, h.sum()
+        known = np.outer(drift, first - total * drift / 2)
+        moments = _gram_of_columns(X, h) - (known + known.T)
+        if not ones:
+            return moments
+        first = first - total * drift
+        return np.block([[moments, first[:, None]], [first[None], np.array([[total]])]])
+
+    def diagonal(self, h: np.ndarray) -> np.ndarray:
+        """Second moments of the columns, weighted by `h`."""
+        rows: SparseRows = self
+        if not h.all():  # what does not count may overflow when squared
+            rows, (h,) = self.take(np.flatnonzero(h), h)
+        h = h.astype(np.float64)
+        X = rows.X.astype(np.float64)
+        total, first = h.sum(), X.T @ h
+        X.data **= 2
+        squares = X.T @ h - self.drift * (2 * first - total * self.drift)
+        return np.append(squares, total) if self.intercept else squares
+
+    def take(
+        self, index: np.ndarray, *vectors: Any
+    ) -> tuple[SparseRows, tuple[Any, ...]]:
+        """Return some of the rows, and their entries of row vectors."""
+        check_ascending(index)
+        chosen = index if self.index is None else self.index[index]
+        return replace(self, index=chosen), tuple(v[index] for v in vectors)
+
+    def of_matrix(self, matrix: np.ndarray, span: Any) -> HostRows:
+        """Return rows of a matrix, their coordinates in a span of these rows."""
+        nothing = np.zeros(matrix.shape[1])
+        return HostRows(
+            matrix.astype(self.dtype), None, nothing, self.intercept, origin=span
+        )
+
+    def row_gram(self, weight: np.ndarray) -> np.ndarray:
+        """Inner products of the rows without ones, times roots of weights, (n, n)."""
+        X = self.X.astype(np.float64, copy=False)
+        roots, drift = np.sqrt(weight.astype(np.float64)), self.drift
+        gram = (X @ X.T).toarray()
+        along = X @ drift - drift @ drift / 2
+        gram -= along[:, None] + along
+        return np.asarray(roots[:, None] * gram * roots)
+
+    def refined(self) -> SparseRows:
+        """Return the rows with products in the next longer float type."""
+        return replace(self, source=self.source.astype(longer_float(self.dtype)))
+
+
+def sparse_rows(X: Any, weight: np.ndarray | None, *, intercept: bool) -> SparseRows:
+    """Rows of a CSR or CSC matrix, centred where there is an intercept.
+
+    `weight` sums to one; None is the same for all. X itself stays as it is.
+    """
+    if not X.has_canonical_format:  # squares of duplicates are not those of their sums
+        X = X.copy()
+        X.sum_duplicates()
+    nothing = np.zeros(X.shape[1])
+    if not intercept:
+        return SparseRows(X, nothing, nothing, intercept)
+    n_rows = X.shape[0]
+    shares = np.full(n_rows, 1.0 / n_rows) if weight is None else weight
+    rows = SparseRows(X, nothing, nothing, False)
+    mean, shift = rows.rmatvec(shares), _shift(rows, shares)
+    if shift.any():
+        X = X.copy()
+        X.data -= shift[_columns_of(X)].astype(X.dtype)
+        mean = SparseRows(X, nothing, nothing, False).rmatvec(shares)
+    return SparseRows(X, mean, shift + mean, intercept)
+
+
+def _shift(rows: SparseRows, weight: np.ndarray) -> np.ndarray:
+    """Means of the columns without zeros that are far from zero; zero for the others.
+
+    Of the rows that count: in the others columns may have zeros.
+    """
+    shift = np.zeros(rows.shape[1])
+    some, (shares,) = rows.take(np.flatnonzero(weight), weight)
+    entries = np.bincount(_columns_of(some.X), minlength=len(shift))
+    full = np.flatnonzero(entries == some.shape[0])
+    if not len(full):
+        return shift
+    X = some.X[:, full]
+    nothing = np.zeros(len(full))
+    mean = SparseRows(X, nothing, nothing, False).rmatvec(shares)
+    variances = SparseRows(X, mean, mean, False).diagonal(shares)
+    far = mean**2 > BENIGN_DRIFT**2 * variances
+    # Measured from one of its own values, a constant column is exactly zero.
+    constant = variances <= 1e3 * np.finfo(rows.dtype).eps * mean**2
+    found = np.where(constant, X[[0]].toarray()[0], mean)
+    shift[full[far]] = found[far].astype(rows.dtype)
+    return shift
+
+
+def _columns_of(X: Any) -> np.ndarray:
+    """Return the number of the column of each entry."""
+    if X.format == "csr":
+        return np.asarray(X.indices)
+    return np.repeat(np.arange(X.shape[1]), np.diff(X.indptr))
+
+
+def _gram_of_columns(X: Any, h: np.ndarray) -> np.ndarray:
+    """Sum of h x x^T."""
+    if X.nnz < _DENSE * X.shape[0] * X.shape[1]:
+        return np.asarray((X.T @ X.multiply(h[:, None]).tocsr()).toarray())
+    moments = np.zeros((X.shape[1],) * 2)
+    for part, block in _blocks(X):
+        moments += (block.T * h[part]) @ block
+    return moments
+
+
+def _gram_of_image(
+    X: Any, h: np.ndarray, factor: np.ndarray, level: np.ndarray
+) -> np.ndarray:
+    """Sum of h z z^T, z = P^T x + level."""
+    moments = np.zeros((factor.shape[1],) * 2)
+    for part in _parts(X.shape[0], factor.shape[1]):
+        image = X[part] @ factor + level
+        moments += (image.T * h[part]) @ image
+    return moments
+
+
+def _blocks(X: Any) -> Iterator[tuple[slice, np.ndarray]]:
+    """Row slices and X there, dense; valid until the next block."""
+    X = X.tocsr()
+    buffer = None
+    for part in _parts(*X.shape):
+        some = X[part]
+        if buffer is None:
+            buffer = np.empty(some.shape)
+        yield part, some.toarray(out=buffer[: some.shape[0]])
+
+
+def _parts(n_rows: int, width: int) -> Iterator[slice]:
+    return slices(n_rows, max(1, _BLOCK_BYTES // (8 * max(width, 1))))
