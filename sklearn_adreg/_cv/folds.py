@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import Moments, pivot_row, pooled, weighted_mean
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._rows.sparse import SparseRows
 
 Split = tuple[np.ndarray, np.ndarray]
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
@@ -38,11 +40,13 @@ def rows_about_pivot(
 
     The target is (n, n_targets), and `weight` None where all are the same.
     """
-    pivot = pivot_row(X, weight).astype(np.float64)
+    pivot, nothing = pivot_row(X, weight), np.zeros(X.shape[1])
     target_pivot = weighted_mean(target, weight)
     if weight is None:
-        weight = np.full(len(X), 1.0 / len(X))
-    rows = HostRows(X, None, pivot, intercept=False)
+        weight = np.full(X.shape[0], 1.0 / X.shape[0])
+    rows: Any = HostRows(X, pivot, nothing, intercept=False)
+    if sparse.issparse(X):
+        rows = SparseRows(X, pivot, pivot, intercept=False)
     return Data(rows, target - target_pivot, weight), target_pivot
 
 

@@ -121,9 +121,10 @@ class ClosedFormProblem(NamedTuple):
     def _errors_of_rows(self, data: Data, ends: np.ndarray) -> np.ndarray:
         test = some_rows(data, self.split[1])
         coef = ends @ self.spectrum.basis.T
-        centred = (test.rows.X - data.rows.mean) - self.mean
-        predicted = np.tensordot(centred, coef, (1, 2))
-        residuals = (test.target - self.target_mean)[:, None] - predicted
+        columns = coef.reshape(-1, coef.shape[2]).T
+        predicted = test.rows.matvec(columns) - self.mean @ columns
+        residuals = (test.target - self.target_mean)[:, None]
+        residuals = residuals - predicted.reshape(-1, *coef.shape[:2])
         return np.average(residuals**2, axis=0, weights=test.weight)
 
 
@@ -155,7 +156,8 @@ def closed_form_problems(
         moments, folds = fold_moments(data, splits, where)
         every = [*(train for train, _ in folds), moments]
         if not where["intercept"]:
-            every = [each.about(-data.rows.mean, -target_pivot) for each in every]
+            zero = -np.asarray(data.rows.mean, dtype=np.float64), -target_pivot
+            every = [each.about(*zero) for each in every]
         *trained, whole = [
             (spectrum_of_moments(each, curvature), each.mean, each.target_mean)
             for each in every

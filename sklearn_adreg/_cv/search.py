@@ -28,9 +28,11 @@ from sklearn_adreg._cv.folds import (
 from sklearn_adreg._cv.problems import ClosedFormProblem, closed_form_problems
 from sklearn_adreg._cv.scoring import Measure, Scores, call_scorers, check_rows
 from sklearn_adreg._cv.stepping import SteppedProblem, stepped_problems
+from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
 from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._rows.sparse import too_wide
 from sklearn_adreg.backends import get_backend
 from sklearn_adreg.losses import SquaredError
 
@@ -103,7 +105,7 @@ class Search:
             "device": self.settings["device"],
             "intercept": self.settings["fit_intercept"],
         }
-        if loss == SquaredError():
+        if loss == SquaredError() and not too_wide(data.rows.X, MAX_WHITENED_SPARSE):
             found = closed_form_problems(data, splits, loss, where, alpha, pivot)
             return data, *found
         data = data._replace(target=y)

@@ -18,6 +18,8 @@ from sklearn_adreg._descent.textbook import (
     Run,
     State,
     constant_theta,
+    largest_eigenvalue,
+    stable_epsilon,
     stable_epsilon_of_loss,
     target_scale,
     textbook,
@@ -29,8 +31,9 @@ from sklearn_adreg._loss.linear import LinearLoss, predicted
 from sklearn_adreg._loss.traits import traits_of
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.rows import Data, Rows
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import Loss, SquaredError
 
 # Targets of one batch of candidates: 128 MB.
 _BATCH_TARGETS = 1 << 24
@@ -48,6 +51,11 @@ class SteppedProblem(NamedTuple):
     loss: Loss
     linked: bool
     where: dict[str, Any]
+
+    @property
+    def squared(self) -> bool:
+        """Whether the intercept is at its optimum, whatever the coefficients are."""
+        return self.loss == SquaredError()
 
     def descend(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
@@ -76,13 +84,19 @@ class SteppedProblem(NamedTuple):
     def mean_squared_errors(self, data: Data, ends: np.ndarray) -> np.ndarray:
         """Of predictions for the held-out rows, (n, n_targets)."""
         test = some_rows(data, self.split[1])
-        linear = np.tensordot(test.rows.X, ends[..., :-1], (1, 2)) + ends[..., -1]
+        coef = ends[..., :-1].reshape(-1, ends.shape[2] - 1)
+        linear = (test.rows.X @ coef.T).reshape(-1, *ends.shape[:2]) + ends[..., -1]
         residuals = test.target[:, None] - predicted(self.loss, linear)
         return np.average(residuals**2, axis=0, weights=shares(test.weight))
 
     def max_epsilon(self, data: Data, ridge: float) -> float:
         """Estimate the largest stable step, from the curvature at the start."""
-        return stable_epsilon_of_loss(*self._start(data), ridge)
+        start = self._start(data)
+        if not self.squared:
+            return stable_epsilon_of_loss(*start, ridge)
+        largest = largest_eigenvalue(start[0].data, intercept=False)
+        curvature = curvature_of(self.loss, self.where["backend"], data.rows.dtype)
+        return stable_epsilon(curvature * largest + ridge)
 
     def _start(self, data: Data) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
         """Place the training rows; theta, and the scale of the targets."""
@@ -117,6 +131,7 @@ class SteppedProblem(NamedTuple):
                 scale=np.tile(scale, n_candidates),
                 tol=tol,
                 n_iter=n_iter[where],
+                fixed_intercept=self.squared and rows.intercept,
             )
             yield where, rows, run, start
 

@@ -17,7 +17,7 @@ many digits as a QR factorisation, or more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,13 @@ from sklearn_adreg._rows.rows import Rows
 
 # Beyond this dimension a dense factor costs more than the steps that it saves.
 MAX_WHITENED = 4096
+# The same of sparse X, whose products cost less: of 1,016 one-hot columns a Poisson fit
+# takes 6 to 13 times as long in white coordinates as in scaled ones, of 546 columns 1
+# to 5 times, and of 196 columns 0.3 to 1.7 times.
+MAX_WHITENED_SPARSE = 1024
+# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened. Where
+# a sample shows so little of a direction, the others may show more of it.
+_SPANNING = 1e-8
 
 
 @dataclass(frozen=True)
@@ -80,30 +87,66 @@ def scaled(variances: np.ndarray) -> Coordinates:
     return Coordinates(1.0 / positive_roots(variances))
 
 
+class _Eigen(NamedTuple):
+    """Eigenvalues and eigenvectors of the moments of scaled columns, plus a ridge."""
+
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def of(cls, gram: np.ndarray, ridge: np.ndarray) -> _Eigen:
+        if ridge.any():
+            gram = gram + np.diag(ridge)
+        scale = positive_roots(np.diag(gram))
+        return cls(scale, *np.linalg.eigh(gram / np.outer(scale, scale)))
+
+
 def whitened(
     rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
 ) -> Coordinates:
     """Whiten the rows plus a ridge (p,), from their second moments (p, p)."""
-    if ridge.any():
-        gram = gram + np.diag(ridge)
-    scale = positive_roots(np.diag(gram))
-    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    eigen = _Eigen.of(gram, ridge)
     eps = float(np.finfo(rows.dtype).eps)
-    kept = values > eps ** (2 / 3) * values[-1]
+    found = _spanned(rows, weight, eigen, ridge, eps ** (2 / 3))
+    if found is not None:
+        return found
+    floored = np.maximum(eigen.values, eps * eigen.values[-1])
+    first = eigen.vectors / np.sqrt(floored)
+    return _whitened_twice(rows, weight, first, eigen.scale, ridge)
+
+
+def whitened_by_sample(
+    rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
+) -> Coordinates | None:
+    """Whiten rows roughly by the second moments of a sample of them.
+
+    None where the sample shows too little of a direction that is not null.
+    """
+    if not np.isfinite(gram).all():
+        return None
+    least = max(_SPANNING, float(np.finfo(rows.dtype).eps) ** (2 / 3))
+    return _spanned(rows, weight, _Eigen.of(gram, ridge), ridge, least)
+
+
+def _spanned(
+    rows: Rows, weight: Any, eigen: _Eigen, ridge: np.ndarray, least: float
+) -> Coordinates | None:
+    """Whiten by eigenvectors; None where one below the least value is not null."""
+    scale, values, vectors = eigen
+    kept = values > least * values[-1]
     factor = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
     condition = float(np.sqrt(values[-1] / values[kept][0])) if kept.any() else 1.0
     if kept.all():
         return Coordinates(factor, None, condition)
-    if not ridge.any():
-        null, spread = _looked_at(
-            rows, weight, factor, vectors[:, ~kept] / scale[:, None]
-        )
-        if spread <= _rank_cut(rows) * np.sqrt(values[-1]):
-            null = _null_space(null * scale[:, None], scale, eps)
-            return Coordinates(_without(factor, null), null, condition)
-    floored = np.maximum(values, eps * values[-1])
-    first = vectors / np.sqrt(floored)
-    return _whitened_twice(rows, weight, first, scale, ridge)
+    if ridge.any():
+        return None
+    null, spread = _looked_at(rows, weight, factor, vectors[:, ~kept] / scale[:, None])
+    if not spread <= _rank_cut(rows) * np.sqrt(values[-1]):
+        return None
+    eps = float(np.finfo(rows.dtype).eps)
+    null = _null_space(null * scale[:, None], scale, eps)
+    return Coordinates(_without(factor, null), null, condition)
 
 
 def _whitened_twice(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.rows import Rows
@@ -196,9 +197,11 @@ def positive_roots(variances: np.ndarray) -> np.ndarray:
     return np.sqrt(np.where(variances > 0, variances, 1.0))
 
 
-def pivot_row(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def pivot_row(X: Any, weight: np.ndarray | None) -> np.ndarray:
     """Return the first row that counts."""
-    return X[0 if weight is None else int(np.argmax(weight > 0))]
+    first = 0 if weight is None else int(np.argmax(weight > 0))
+    row = X[first : first + 1]
+    return np.asarray(row.toarray() if sparse.issparse(row) else row)[0]
 
 
 def about_shift(

@@ -36,6 +36,9 @@ from sklearn_adreg.losses import AbsoluteError
 # How closely a robust convex fit is found where a descent only starts from it, and the
 # optimum of a sample of the rows.
 _ROBUST_TOL, _SAMPLE_TOL = 1e-3, 1e-4
+# A smooth loss may have no minimum on a sample: that of counts without any event in one
+# category leads ever further away. On all rows it has one, near where few steps end.
+_SAMPLE_STEPS = 30
 # By how many standard errors of the sample's optimum the predictors of few rows change.
 _DEVIATIONS = 6.0
 # Fewer rows are not worth telling apart by whether they are straight.
@@ -132,6 +135,7 @@ class Problem:
             objective=replace(self.objective, data=data),
             sample=None,
             tol=max(self.tol, _SAMPLE_TOL),
+            max_iter=self.max_iter if self.traits.kinked else _SAMPLE_STEPS,
             report=_silent,
         )
 

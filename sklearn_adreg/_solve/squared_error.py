@@ -19,6 +19,7 @@ References
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_adreg._descent.loop import Goal, Solution
 from sklearn_adreg._descent.refinement import refine
@@ -44,9 +45,11 @@ _MOST_SCREENED = 0.5
 _STANDARD_ERRORS = 3.0
 
 
-def solve_least_squares(task: Task, fit: Fit) -> Solution:
-    """Refine what whitened coordinates give, all targets at once."""
+def solve_least_squares(task: Task, fit: Fit) -> Solution | None:
+    """Refine what whitened coordinates give, all targets at once; None without them."""
     data, moments, coordinates = in_coordinates(task, fit)
+    if not coordinates.dense:
+        return None
     objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
     theta = np.zeros((data.rows.shape[1], fit.y.shape[1]))
     if moments is not None and fit.start is None:
@@ -100,7 +103,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     """
     X, y, weight, *_ = fit
     sample = sampled_rows(task, fit)
-    if sample is None:
+    if sample is None or sparse.issparse(X):
         return None
     data, few = place_by_sample(X, y, weight, sample, intercept=task.intercept)
     penalty = task.penalty(X.shape[1])
