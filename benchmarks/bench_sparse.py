@@ -84,10 +84,10 @@ def ridge() -> None:
 def as_low(
     X: Any, y: np.ndarray, solver: str, value: Callable[[Any], float], reached: float
 ) -> Ridge:
-    """Return Ridge with the largest tolerance that reaches an objective, or nearly."""
+    """Return Ridge, as tolerant as ten digits of an objective allow."""
     for exponent in range(3, 12):
         peer = Ridge(ALPHA * len(y), solver=solver, tol=10.0**-exponent).fit(X, y)
-        if value(peer) <= reached * (1 + 1e-8):
+        if value(peer) <= reached * (1 + 1e-10):
             break
     return peer
 

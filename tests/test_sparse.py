@@ -295,3 +295,36 @@ def test_beside_ridge_and_lasso(weighted: bool, fit_intercept: bool) -> None:
     model.fit(X, Y[:, 0], weight)
     assert_allclose(model.coef_, lasso.coef_, atol=1e-7)
     assert_array_equal(model.coef_ != 0, lasso.coef_ != 0)
+
+
+def test_conjugate_gradients() -> None:
+    # More rows and columns than are whitened; three targets, and a start.
+    rng = np.random.default_rng(0)
+    X = sparse.random(2000, 1500, density=0.01, random_state=0, format="csr")
+    Y = np.asarray(X[:, :3] * 5.0 + rng.standard_normal((2000, 3)))
+    weight = weights(2000)
+    for intercept in (True, False):
+        ridge = Ridge(
+            alpha=0.01 * weight.sum(),
+            solver="lsqr",
+            tol=1e-12,
+            fit_intercept=intercept,
+        )
+        expected = ridge.fit(X, Y, weight)
+        model = GradientDescentRegressor(
+            alpha=0.02, tol=1e-10, fit_intercept=intercept, warm_start=True
+        )
+        for _ in range(2):
+            model.fit(X, Y, weight)
+            assert_allclose(model.coef_, expected.coef_, atol=1e-8)
+            assert_allclose(model.intercept_, expected.intercept_, atol=1e-8)
+        residual = Y - model.predict(X)
+        value = weight @ (residual**2).sum(axis=1) / weight.sum()
+        value += 0.01 * (model.coef_**2).sum()
+        assert model.loss_curve_[-1] == pytest.approx(value, rel=1e-9)
+        assert (np.diff(model.loss_curve_) <= 0).all()
+    single = GradientDescentRegressor(alpha=0.02).fit(X.astype(np.float32), Y[:, 0])
+    double = GradientDescentRegressor(alpha=0.02).fit(X, Y[:, 0])
+    assert_allclose(single.coef_, double.coef_, atol=1e-5)
+    few = GradientDescentRegressor(alpha=0.02, tol=0, max_iter=7).fit(X, Y)
+    assert few.n_iter_ == 7

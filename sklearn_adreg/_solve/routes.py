@@ -38,10 +38,6 @@ _WINDOWS = "in windows that narrow"
 # a start whose tol is above zero.
 SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     "any": lambda _task, _fit: True,
-    # Factors of more columns, or rows, cost more than the steps that they save.
-    "min(n, d) <= 4096 (sparse: 1024)": lambda _, fit: (
-        min(fit.X.shape) <= fit.most_whitened
-    ),
     # Of fewer columns moments cost no more than a look at a sample of the rows first.
     "many rows, d >= 64, fresh": lambda task, fit: (
         fit.fresh(task) and fit.X.shape[1] >= 64
@@ -88,8 +84,8 @@ class Route(NamedTuple):
 # The first row that serves is taken. (The formatter would make it nine times as long.)
 # fmt: off
 ROUTES = (
-    Route("auto", "smooth", "squared", "min(n, d) <= 4096 (sparse: 1024)",
-          "refinement", "MeanLoss", solve_least_squares),
+    Route("auto", "smooth", "squared", "any",
+          "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
     Route("auto", "smooth", "any", "any",

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from sklearn_adreg._descent.conjugate import conjugate
 from sklearn_adreg._descent.loop import Goal, Solution
 from sklearn_adreg._descent.refinement import refine
 from sklearn_adreg._loss.linear import LinearLoss
@@ -45,11 +46,12 @@ _MOST_SCREENED = 0.5
 _STANDARD_ERRORS = 3.0
 
 
-def solve_least_squares(task: Task, fit: Fit) -> Solution | None:
-    """Refine what whitened coordinates give, all targets at once; None without them."""
+def solve_least_squares(task: Task, fit: Fit) -> Solution:
+    """Refine what whitened coordinates give, all targets at once.
+
+    Where the columns are scaled, no more, descend along conjugate gradients.
+    """
     data, moments, coordinates = in_coordinates(task, fit)
-    if not coordinates.dense:
-        return None
     objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
     theta = np.zeros((data.rows.shape[1], fit.y.shape[1]))
     if moments is not None and fit.start is None:
@@ -65,7 +67,8 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution | None:
     goal = Goal(task.tol, task.max_iter, 1.0, 0.0, 1.0, eps, fit.report)
     scale = positive_roots(mean_square(fit.y, fit.weight))
     penalty = task.penalty(fit.X.shape[1]).column()
-    theta, curve, error = refine(
+    descend = refine if coordinates.dense else conjugate
+    theta, curve, error = descend(
         objective, penalty, coordinates, goal, fit.curvature, scale, theta, first
     )
     coef, intercept = data.rows.outer(theta)
