@@ -97,7 +97,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     device : str or None, default=None
         None keeps X in host memory, where products are BLAS's. With backend='jax' a
         name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device,
-        and computes there with all that is as long as X.
+        and computes there with all that is as long as X. A sparse X stays in host
+        memory.
 
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the fit before.

@@ -125,11 +125,9 @@ BUILDERS: dict[str, dict[str, Builder]] = {
     OpaqueRows.__name__: {"blocks": _opaque, "taken": _taken(_opaque)},
     "SparseRows": {
         "CSR": _sparse(sparse.csr_array),
-        "CSC": _sparse(sparse.csc_matrix),
-        "taken": _taken(_sparse(sparse.csr_array)),
-        "refined, taken": _refined(_taken(_sparse(sparse.csc_array))),
+        "CSC, taken": _taken(_sparse(sparse.csc_matrix)),
+        "CSC, refined": _refined(_sparse(sparse.csc_array)),
         "float32": _sparse(sparse.csr_matrix, np.float32),
-        "float32, refined": _refined(_sparse(sparse.csr_array, np.float32)),
     },
     "DeviceRows": {"placed": _device, "taken": _taken(_device)},
 }

@@ -2,12 +2,11 @@
 
 Centring is implicit: the means are subtracted from the products, X (theta) - m . theta,
 which keeps zeros what they are. That costs digits where a mean is many standard
-deviations. It can only be of a column with an entry in (nearly) every row; where it has
-one in every row, the mean is subtracted from the entries themselves, in a copy of them.
+deviations. Of a column with zeros it cannot be so many; where there are none, and the
+mean is far from zero, it is subtracted from the entries themselves, in a copy of them.
 
-Second moments of few columns are products of dense blocks, and otherwise of sparse
-matrices, whichever costs less. Whoever asks for them of more columns than can be
-whitened gets as many numbers as they are.
+Second moments are products of sparse matrices, or of dense blocks where few entries are
+zero, whichever costs less.
 """
 
 from __future__ import annotations
@@ -101,7 +100,7 @@ class SparseRows(HostVectors):
             ones = bool(ones and len(columns) > 0 and columns[-1] == len(drift))
             chosen = columns[:-1] if ones else columns
             X, drift = X[:, chosen], drift[chosen]
-        X = X.astype(np.float64, copy=False)
+        X = X.astype(np.float64, copy=False).tocsr()
         if factor is not None:
             level = (factor[-1] if ones else 0.0) - drift @ factor[: len(drift)]
             return _gram_of_image(X, h, factor[: len(drift)], level)
@@ -187,7 +186,8 @@ def too_wide(X: Any, most: int) -> bool:
 def _shift(rows: SparseRows, weight: np.ndarray) -> np.ndarray:
     """Means of the columns without zeros that are far from zero; zero for the others.
 
-    Of the rows that count: in the others columns may have zeros.
+    Of the rows that count: in the others columns may have zeros, and then nobody asks
+    for them.
     """
     shift, counted = np.zeros(rows.shape[1]), np.flatnonzero(weight)
     few, _ = rows.take(counted[:: -(-len(counted) // _FEW_ROWS)])
@@ -229,7 +229,7 @@ def _columns_of(X: Any) -> np.ndarray:
 
 def _gram_of_columns(X: Any, h: np.ndarray) -> np.ndarray:
     """Sum of h x x^T."""
-    X, signs = X.tocsr(), np.sign(h)
+    signs = np.sign(h)
     positive = bool((signs >= 0).all())
     roots = np.repeat(np.sqrt(np.abs(h)), np.diff(X.indptr))
     X = type(X)((X.data * roots, X.indices, X.indptr), shape=X.shape)
