@@ -27,7 +27,7 @@ from sklearn_adreg._objective.penalty import Penalty
 _DELAY = 4
 # By how much the squared gradient and its recursion may differ, and by how much taking
 # it anew must have brought it down since the last time: else what is left is rounding.
-_PARTED, _STALLED = 4.0, 0.5
+_PARTED, _BROUGHT_DOWN = 4.0, 0.5
 
 
 class _State(NamedTuple):
@@ -70,7 +70,7 @@ def conjugate(
         fresh = _begun(penalty, inverse, state.theta, gradient)
         before, anew = anew, float(fresh.square.max())
         parted = (fresh.square > _PARTED * state.square).any()
-        if not parted or not anew < _STALLED * before:
+        if not parted or not anew < _BROUGHT_DOWN * before:
             break
         state, gains = fresh, []
     return state.theta, np.array(curve, dtype=np.float64), error

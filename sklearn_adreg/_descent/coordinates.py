@@ -17,7 +17,7 @@ many digits as a QR factorisation, or more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -87,33 +87,17 @@ def scaled(variances: np.ndarray) -> Coordinates:
     return Coordinates(1.0 / positive_roots(variances))
 
 
-class _Eigen(NamedTuple):
-    """Eigenvalues and eigenvectors of the moments of scaled columns, plus a ridge."""
-
-    scale: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
-
-    @classmethod
-    def of(cls, gram: np.ndarray, ridge: np.ndarray) -> _Eigen:
-        if ridge.any():
-            gram = gram + np.diag(ridge)
-        scale = positive_roots(np.diag(gram))
-        return cls(scale, *np.linalg.eigh(gram / np.outer(scale, scale)))
-
-
 def whitened(
     rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
 ) -> Coordinates:
     """Whiten the rows plus a ridge (p,), from their second moments (p, p)."""
-    eigen = _Eigen.of(gram, ridge)
+    scale, values, vectors = eigen = _eigen(gram, ridge)
     eps = float(np.finfo(rows.dtype).eps)
     found = _spanned(rows, weight, eigen, ridge, eps ** (2 / 3))
     if found is not None:
         return found
-    floored = np.maximum(eigen.values, eps * eigen.values[-1])
-    first = eigen.vectors / np.sqrt(floored)
-    return _whitened_twice(rows, weight, first, eigen.scale, ridge)
+    floored = np.maximum(values, eps * values[-1])
+    return _whitened_twice(rows, weight, vectors / np.sqrt(floored), scale, ridge)
 
 
 def whitened_by_sample(
@@ -126,11 +110,26 @@ def whitened_by_sample(
     if not np.isfinite(gram).all():
         return None
     least = max(_SPANNING, float(np.finfo(rows.dtype).eps) ** (2 / 3))
-    return _spanned(rows, weight, _Eigen.of(gram, ridge), ridge, least)
+    return _spanned(rows, weight, _eigen(gram, ridge), ridge, least)
+
+
+def _eigen(
+    gram: np.ndarray, ridge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales of the columns, and eigenvalues and eigenvectors of the scaled moments."""
+    if ridge.any():
+        gram = gram + np.diag(ridge)
+    scale = positive_roots(np.diag(gram))
+    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
+    return scale, values, vectors
 
 
 def _spanned(
-    rows: Rows, weight: Any, eigen: _Eigen, ridge: np.ndarray, least: float
+    rows: Rows,
+    weight: Any,
+    eigen: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ridge: np.ndarray,
+    least: float,
 ) -> Coordinates | None:
     """Whiten by eigenvectors; None where one below the least value is not null."""
     scale, values, vectors = eigen
