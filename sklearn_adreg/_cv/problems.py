@@ -124,7 +124,7 @@ class ClosedFormProblem(NamedTuple):
         columns = coef.reshape(-1, coef.shape[2]).T
         predicted = test.rows.matvec(columns) - self.mean @ columns
         residuals = (test.target - self.target_mean)[:, None]
-        residuals = residuals - predicted.reshape(-1, *coef.shape[:2])
+        residuals = residuals - predicted.reshape(len(residuals), *coef.shape[:2])
         return np.average(residuals**2, axis=0, weights=test.weight)
 
 

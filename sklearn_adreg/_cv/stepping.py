@@ -85,7 +85,8 @@ class SteppedProblem(NamedTuple):
         """Of predictions for the held-out rows, (n, n_targets)."""
         test = some_rows(data, self.split[1])
         coef = ends[..., :-1].reshape(-1, ends.shape[2] - 1)
-        linear = (test.rows.X @ coef.T).reshape(-1, *ends.shape[:2]) + ends[..., -1]
+        linear = (test.rows.X @ coef.T).reshape(len(test.target), *ends.shape[:2])
+        linear = linear + ends[..., -1]
         residuals = test.target[:, None] - predicted(self.loss, linear)
         return np.average(residuals**2, axis=0, weights=shares(test.weight))
 
