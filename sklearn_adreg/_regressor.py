@@ -24,7 +24,13 @@ from sklearn_adreg._loss.linear import fitted_loss, predictions
 from sklearn_adreg._report import endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Task
-from sklearn_adreg._validation import checked_start, checked_target, checked_weights
+from sklearn_adreg._validation import (
+    SPARSE,
+    check_place,
+    checked_start,
+    checked_target,
+    checked_weights,
+)
 from sklearn_adreg.backends import BACKENDS, Backend
 from sklearn_adreg.losses import LOSSES, Loss
 
@@ -92,7 +98,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     device : str or None, default=None
         None keeps X in host memory, where products are BLAS's. With backend='jax' a
         name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device,
-        and computes there with all that is as long as X.
+        and computes there with all that is as long as X. A sparse X stays in host
+        memory.
 
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the fit before.
@@ -228,8 +235,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training data. Float64 and float32 are used as they are, without a copy.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data. Float64 and float32 are used as they are, without a copy;
+            so are CSR and CSC, to the first of which other sparse formats are
+            converted.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
@@ -254,7 +263,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
         Returns
@@ -263,7 +272,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Predictions :math:`X w + b`, after the inverse link where the loss has one.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = validate_data(
+            self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
+        )
         # The loss of the fit, whatever `loss` is by now; functions alone are not kept.
         given = self.loss if isinstance(self.loss, FunctionType) else None
         loss = getattr(self, "loss_", given)
@@ -271,6 +282,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.device is None
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
@@ -279,11 +291,13 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self,
             X,
             y,
+            accept_sparse=SPARSE,
             dtype=[np.float64, np.float32],
             multi_output=True,
             y_numeric=True,
             ensure_all_finite=False,  # seen from the moments, without a pass over X
         )
+        check_place(X, self.device, self)
         task = Task.of(self)
         targets = checked_target(y, X.dtype)
         weights = checked_weights(sample_weight, X)

@@ -22,13 +22,22 @@ from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
-from sklearn_adreg._validation import checked_target, checked_weights
+from sklearn_adreg._validation import (
+    SPARSE,
+    check_place,
+    checked_target,
+    checked_weights,
+)
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import Loss
 
 _SCORERS = StrOptions(set(get_scorer_names()))
 # Whether X is finite is seen from its moments, without a pass over it.
-_DATA = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
+_DATA = {
+    "accept_sparse": SPARSE,
+    "dtype": [np.float64, np.float32],
+    "ensure_all_finite": False,
+}
 # Parameters that are handed on to GradientDescentRegressor as they are.
 _SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
 
@@ -226,8 +235,8 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data, as in `GradientDescentRegressor.fit`.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
@@ -268,6 +277,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.device is None
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
@@ -284,6 +294,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         )
         given = X, y
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
+        check_place(X, self.device, self)
         weights = checked_weights(sample_weight, X)
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))

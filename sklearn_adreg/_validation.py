@@ -9,6 +9,9 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
+# Sparse formats that are used as they are; others are converted to the first.
+SPARSE = ("csr", "csc")
+
 
 def checked_start(
     coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, targets: np.ndarray
@@ -24,6 +27,16 @@ def checked_start(
             "fit a clone."
         )
     return coef.astype(np.float64), np.atleast_1d(intercept).astype(np.float64)
+
+
+def check_place(X: Any, device: str | None, estimator: Any) -> None:
+    """Refuse to copy a sparse X to a device."""
+    if sparse.issparse(X) and device is not None:
+        raise ValueError(
+            f"The 'device' parameter of {type(estimator).__name__} must be None where "
+            f"X is sparse. Got {device!r} instead. Set device=None, which computes in "
+            "host memory, or pass X.toarray() where that fits on the device."
+        )
 
 
 def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:
@@ -50,16 +63,16 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     weights = np.asarray(sample_weight)
     if weights.ndim == 0 and weights.dtype.kind != "O":
-        weights = np.full(len(X), weights)
+        weights = np.full(X.shape[0], weights)
     if weights.dtype.kind not in "biuf":
         raise ValueError(
             "The sample_weight must be a dense array of real numbers. Got "
             f"{described(sample_weight, weights)} instead."
         )
-    if weights.shape != (len(X),):
+    if weights.shape != (X.shape[0],):
         raise ValueError(
-            f"The sample_weight must have shape ({len(X)},), one weight for each row "
-            f"of X. Got shape {weights.shape} instead."
+            f"The sample_weight must have shape ({X.shape[0]},), one weight for each "
+            f"row of X. Got shape {weights.shape} instead."
         )
     weights = check_array(
         weights, ensure_2d=False, dtype=X.dtype, input_name="sample_weight"
@@ -95,7 +108,7 @@ def check_range(
     rows = slice(None) if weights is None else weights > 0
     if not (squares <= info.max).all():
         problem = "overflow"
-    elif any(np.ptp(values[rows, j]) > 0 for j in np.flatnonzero(squares < info.tiny)):
+    elif _varies(values, rows, np.flatnonzero(squares < info.tiny)):
         problem = "underflow"
     else:
         return
@@ -104,6 +117,14 @@ def check_range(
         f"{problem} instead. Multiply {name} by a constant that brings its values near "
         "one" + (", or pass it in float64." if values.dtype == np.float32 else ".")
     )
+
+
+def _varies(values: Any, rows: Any, columns: np.ndarray) -> bool:
+    """Whether one of the columns has different values in some rows."""
+    if sparse.issparse(values):
+        some = values[:, columns][rows]
+        return some.nnz > 0 and (some.max(axis=0) - some.min(axis=0)).nnz > 0
+    return any(np.ptp(values[rows, j]) > 0 for j in columns)
 
 
 def described(given: Any, array: Any) -> str:

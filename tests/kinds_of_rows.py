@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from opaque_rows import OpaqueRows, opaque_rows
+from scipy import sparse
 
 import sklearn_adreg._rows
 from sklearn_adreg._rows.host import HostRows
@@ -99,6 +100,15 @@ def _opaque(X: np.ndarray, weight: np.ndarray, intercept: bool) -> Any:
     return opaque_rows(X, weight, intercept=intercept)
 
 
+def _sparse(kind: Any, dtype: Any = np.float64) -> Builder:
+    def build(X: np.ndarray, weight: np.ndarray, intercept: bool) -> Any:
+        module: Any = importlib.import_module("sklearn_adreg._rows.sparse")
+        shares = weight.astype(dtype)
+        return module.sparse_rows(kind(X.astype(dtype)), shares, intercept=intercept)
+
+    return build
+
+
 BUILDERS: dict[str, dict[str, Builder]] = {
     HostRows.__name__: {
         "C order": host_rows,
@@ -113,6 +123,12 @@ BUILDERS: dict[str, dict[str, Builder]] = {
         "float32, refined": _refined(_float32),
     },
     OpaqueRows.__name__: {"blocks": _opaque, "taken": _taken(_opaque)},
+    "SparseRows": {
+        "CSR": _sparse(sparse.csr_array),
+        "CSC, taken": _taken(_sparse(sparse.csc_matrix)),
+        "CSC, refined": _refined(_sparse(sparse.csc_array)),
+        "float32": _sparse(sparse.csr_matrix, np.float32),
+    },
     "DeviceRows": {"placed": _device, "taken": _taken(_device)},
 }
 

@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.exceptions import DivergenceError
 
@@ -119,10 +119,34 @@ def test_data(X: Any, y: Any, expected: str) -> None:
         GradientDescentRegressor().fit(X, y)
 
 
-def test_sparse_design() -> None:
-    # scikit-learn's checks ask for a TypeError.
-    with pytest.raises(TypeError, match="Sparse data was passed for X, but dense"):
-        GradientDescentRegressor().fit(sparse.csr_array(X), Y)
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
+def test_sparse_design(kind: Any) -> None:
+    models: list[Any] = [
+        GradientDescentRegressor(),
+        GradientDescentRegressor(epsilon=0.1),
+        GradientDescentRegressor("huber", alpha=0.1, l1_ratio=0.5),
+        GradientDescentRegressorCV(),
+    ]
+    for model in models:
+        for bad, name in ((np.nan, "NaN"), (-np.inf, "infinity")):
+            with pytest.raises(ValueError, match=f"Input X contains {name}"):
+                model.fit(kind(with_one(X, bad)), Y)
+        with pytest.raises(ValueError, match=r"squares of X .* overflow"):
+            model.fit(kind(with_one(X, 1e200)), Y)
+        with pytest.raises(ValueError, match="Complex data not supported"):
+            model.fit(kind(X + 1j), Y)
+        with pytest.raises(ValueError, match=r"y must be a dense .* sparse"):
+            model.fit(kind(X), kind(Y[:, None]))
+        model.set_params(backend="jax", device="cpu")
+        with pytest.raises(ValueError, match=r"'device' .* 'cpu' .* device=None"):
+            model.fit(kind(X), Y)
+    with pytest.raises(ValueError, match=r"4 features.* 3|3 features.* 4"):
+        GradientDescentRegressor().fit(X, Y).predict(kind(X[:, :3]))
+    # A column that vanishes when it is squared, among others that have no entries.
+    small = np.c_[X, 0 * X]
+    small[:, 0] *= 1e-200
+    with pytest.raises(ValueError, match=r"squares of X .* underflow"):
+        GradientDescentRegressor().fit(kind(small), Y)
 
 
 # Squares of these are not finite in their dtype, or zero.
@@ -202,7 +226,7 @@ WITHOUT_JAX = """
 import sys
 sys.modules["jax"] = sys.modules["jaxlib"] = None  # import raises ModuleNotFoundError
 import numpy as np
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 X = np.eye(3)
 for device in None, "cpu":
     try:

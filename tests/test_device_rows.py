@@ -14,9 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.mean_loss import MeanLoss
-from sklearn_adreg._rows.device import DeviceRows, device_moments, device_rows
+from sklearn_adreg._rows.device import DeviceRows, device_rows
 from sklearn_adreg._rows.host import HostRows
-from sklearn_adreg._rows.moments import centred, measured
+from sklearn_adreg._rows.moments import centred, measured, moments_of
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg.backends import Backend, iterate_in_python
 from sklearn_adreg.losses import LogCosh, PoissonDeviance
@@ -235,7 +235,7 @@ def test_centring_and_moments(
     _, expected = measured(X, target, weight, intercept=intercept)
     rows = device_rows(device_backend, device, X, weight, intercept=intercept)
     vectors = rows.vector(target), rows.vector(weight)
-    found = device_moments(rows, *vectors)
+    found = moments_of(rows, *vectors)
     for name, ours in found._asdict().items():
         theirs = np.asarray(getattr(expected, name))
         assert np.shape(ours) == theirs.shape, name

@@ -36,6 +36,8 @@ from sklearn_adreg._descent.textbook import (
     BatchState,
     Run,
     constant_theta,
+    largest_eigenvalue,
+    stable_epsilon,
     stable_epsilon_of_loss,
     target_scale,
     textbook,
@@ -52,7 +54,7 @@ from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale, is_estimated
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import Loss, SquaredError
 
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
 # theta where they ended.
@@ -154,6 +156,11 @@ class StepByStep(NamedTuple):
     where: dict[str, Any]
     scales: dict[float, np.ndarray]
 
+    @property
+    def squared(self) -> bool:
+        """Whether the intercept is at its optimum, whatever the coefficients are."""
+        return bool(self.loss == SquaredError())
+
     def stop(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
     ) -> Iterator[Ends]:
@@ -174,7 +181,12 @@ class StepByStep(NamedTuple):
 
     def max_epsilon(self, data: Data, ridge: float) -> float:
         """Estimate the largest stable step, from the curvature at the start."""
-        return stable_epsilon_of_loss(*self._start(data, ridge), ridge)
+        start = self._start(data, ridge)
+        if not self.squared:
+            return stable_epsilon_of_loss(*start, ridge)
+        largest = largest_eigenvalue(start[0].data, intercept=False)
+        curvature = curvature_of(self.loss, self.where["backend"], data.rows.dtype)
+        return stable_epsilon(curvature * largest + ridge)
 
     def _units(self, alpha: float) -> np.ndarray:
         return self.scales[alpha] if self.scales else np.ones(1)
@@ -236,6 +248,7 @@ class StepByStep(NamedTuple):
                 scale=np.tile(scale, n_candidates),
                 tol=tol,
                 n_iter=n_iter[where],
+                fixed_intercept=self.squared and rows.intercept,
             )
             yield where, rows, run, start
 
@@ -258,7 +271,7 @@ def folds_in_closed_form(
     """
     where, ridge = task.place, float(alphas.max())
     curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
-    if data.rows.X.shape[1] > len(data.weight):
+    if data.rows.shape[1] - 1 > len(data.weight):
         data, where = in_span(data, where), where | {"device": None}
     moments, parts = fold_moments(data, splits, where)
     every = [*(train for train, _ in parts), moments]

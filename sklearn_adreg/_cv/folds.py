@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import Moments, pivot_row, pooled
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import span_of
+from sklearn_adreg._rows.sparse import SparseRows
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -33,12 +35,14 @@ _BATCH_BYTES = 1 << 27
 _FEWEST_CELLS = 4
 
 
-def all_rows(X: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> Data:
+def all_rows(X: Any, target: np.ndarray, weight: np.ndarray | None) -> Data:
     """All rows in host memory, less one that counts; `weight` None is one for all."""
-    pivot = pivot_row(X, weight)
+    pivot, nothing = pivot_row(X, weight), np.zeros(X.shape[1])
     if weight is None:
-        weight = np.full(len(X), 1.0 / len(X))
-    rows = HostRows(X, pivot, np.zeros(X.shape[1]), intercept=True)
+        weight = np.full(X.shape[0], 1.0 / X.shape[0])
+    rows: Any = HostRows(X, pivot, nothing, intercept=True)
+    if sparse.issparse(X):
+        rows = SparseRows(X, pivot, pivot, intercept=True)
     return Data(rows, target, weight)
 
 
@@ -47,6 +51,7 @@ def in_span(data: Data, where: dict[str, Any]) -> Data:
     counted = np.flatnonzero(data.weight)
     found, _ = placed(data.take(counted), where, measure=False)
     span = span_of(found.rows, found.weight)
+    assert span is not None
     image = np.zeros((len(data.weight), span.image.shape[1]))
     image[counted] = span.image
     nothing = np.zeros(image.shape[1])

@@ -26,6 +26,13 @@ from sklearn_adreg._rows.rows import Rows
 
 # Beyond this dimension a dense factor costs more than the steps that it saves.
 MAX_WHITENED = 4096
+# The same of sparse X, whose products cost less: of 1,016 one-hot columns a Poisson fit
+# takes 6 to 13 times as long in white coordinates as in scaled ones, of 546 columns 1
+# to 5 times, and of 196 columns 0.3 to 1.7 times.
+MAX_WHITENED_SPARSE = 1024
+# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened. Where
+# a sample shows so little of a direction, the others may show more of it.
+_SPANNING = 1e-8
 
 
 @dataclass(frozen=True)
@@ -84,26 +91,61 @@ def whitened(
     rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
 ) -> Coordinates:
     """Whiten the rows plus a ridge (p,), from their second moments (p, p)."""
+    scale, values, vectors = eigen = _eigen(gram, ridge)
+    eps = float(np.finfo(rows.dtype).eps)
+    found = _spanned(rows, weight, eigen, ridge, eps ** (2 / 3))
+    if found is not None:
+        return found
+    floored = np.maximum(values, eps * values[-1])
+    return _whitened_twice(rows, weight, vectors / np.sqrt(floored), scale, ridge)
+
+
+def whitened_by_sample(
+    rows: Rows, weight: Any, gram: np.ndarray, ridge: np.ndarray
+) -> Coordinates | None:
+    """Whiten rows roughly by the second moments of a sample of them.
+
+    None where the sample shows too little of a direction that is not null.
+    """
+    if not np.isfinite(gram).all():
+        return None
+    least = max(_SPANNING, float(np.finfo(rows.dtype).eps) ** (2 / 3))
+    return _spanned(rows, weight, _eigen(gram, ridge), ridge, least)
+
+
+def _eigen(
+    gram: np.ndarray, ridge: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales of the columns, and eigenvalues and eigenvectors of the scaled moments."""
     if ridge.any():
         gram = gram + np.diag(ridge)
     scale = positive_roots(np.diag(gram))
     values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-    eps = float(np.finfo(rows.dtype).eps)
-    kept = values > eps ** (2 / 3) * values[-1]
+    return scale, values, vectors
+
+
+def _spanned(
+    rows: Rows,
+    weight: Any,
+    eigen: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ridge: np.ndarray,
+    least: float,
+) -> Coordinates | None:
+    """Whiten by eigenvectors; None where one below the least value is not null."""
+    scale, values, vectors = eigen
+    kept = values > least * values[-1]
     factor = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
     condition = float(np.sqrt(values[-1] / values[kept][0])) if kept.any() else 1.0
     if kept.all():
         return Coordinates(factor, None, condition)
-    if not ridge.any():
-        null, spread = _looked_at(
-            rows, weight, factor, vectors[:, ~kept] / scale[:, None]
-        )
-        if spread <= _rank_cut(rows) * np.sqrt(values[-1]):
-            null = _null_space(null * scale[:, None], scale, eps)
-            return Coordinates(_without(factor, null), null, condition)
-    floored = np.maximum(values, eps * values[-1])
-    first = vectors / np.sqrt(floored)
-    return _whitened_twice(rows, weight, first, scale, ridge)
+    if ridge.any():
+        return None
+    null, spread = _looked_at(rows, weight, factor, vectors[:, ~kept] / scale[:, None])
+    if not spread <= _rank_cut(rows) * np.sqrt(values[-1]):
+        return None
+    eps = float(np.finfo(rows.dtype).eps)
+    null = _null_space(null * scale[:, None], scale, eps)
+    return Coordinates(_without(factor, null), null, condition)
 
 
 def _whitened_twice(

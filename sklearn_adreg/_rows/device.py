@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sklearn_adreg._rows.host import SPARSE_CURVATURE, check_ascending
-from sklearn_adreg._rows.moments import Moments, pivot_row
+from sklearn_adreg._rows.moments import pivot_row
 from sklearn_adreg._rows.rows import Rows, Visitor
 from sklearn_adreg.backends.base import Backend
 
@@ -184,23 +184,6 @@ def device_rows(
     placed, drift, rest = backend.evaluate(_centred, placed, shares, pivot)
     mean = pivot.astype(np.float64) + (_float64(drift) + _float64(rest))
     return DeviceRows(backend, device, placed, mean, intercept)
-
-
-def device_moments(rows: DeviceRows, target: Any, weight: Any) -> Moments:
-    """Second moments of the centred rows and of targets, (n, n_targets).
-
-    The `target` and the `weight`, which sums to one, are row vectors.
-    """
-    target, shares = (_float64(rows.numpy(v)) for v in (target, weight))
-    mean = rest = np.zeros(target.shape[1])
-    if rows.intercept:
-        mean = shares @ target
-        rest = shares @ (target - mean)
-    target = (target - mean) - rest
-    n_features = len(rows.mean)
-    gram = rows.gram(weight)[:n_features, :n_features]
-    cross = rows.rmatvec(rows.vector(shares[:, None] * target))[:n_features]
-    return Moments(1.0, rows.mean, mean + rest, gram, cross, shares @ target**2)
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,39 @@ _SPARSE_SLOPES, SPARSE_CURVATURE = 0.1, 0.25
 _SPARSE_COLUMNS = 1 / 16
 
 
+class HostVectors(Rows):
+    """What rows have in common whose row vectors are NumPy arrays."""
+
+    def apply(self, f: Visitor, *vectors: Any, **scalars: Any) -> tuple[Any, Any]:
+        """Visit all rows once, as many at a time as stay in cache."""
+        numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
+        n_rows, found = self.shape[0], None
+        for part in slices(n_rows, CHUNK_ROWS):
+            seen = f(np, *(v[part] for v in vectors), **numbers)
+            found = _collected(found, n_rows, part, seen)
+        return found  # type: ignore[return-value]
+
+    def nonzero(self, v: np.ndarray) -> np.ndarray:
+        """Return the numbers of the rows with an entry that is not zero."""
+        return np.flatnonzero(v if v.ndim == 1 else v.any(axis=1))
+
+    def numpy(self, v: np.ndarray) -> np.ndarray:
+        """Return a row vector as it is."""
+        return v
+
+    def vector(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of the rows' float type, contiguous where it is one."""
+        return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def put(self, v: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the row vector with other values in some rows."""
+        changed = v.copy()
+        changed[index] = values
+        return changed
+
+
 @dataclass(frozen=True)
-class HostRows(Rows):
+class HostRows(HostVectors):
     """Rows of `source`, or those that `index` names, less shift and drift.
 
     With `longer` the products are those of the next longer float type: what limits
@@ -145,15 +176,6 @@ class HostRows(Rows):
             np.append(squares, h.sum(dtype=np.float64)) if self.intercept else squares
         )
 
-    def apply(self, f: Visitor, *vectors: Any, **scalars: Any) -> tuple[Any, Any]:
-        """Visit all rows once, as many at a time as stay in cache."""
-        numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
-        n_rows, found = self.shape[0], None
-        for part in slices(n_rows, CHUNK_ROWS):
-            seen = f(np, *(v[part] for v in vectors), **numbers)
-            found = _collected(found, n_rows, part, seen)
-        return found  # type: ignore[return-value]
-
     def visit(
         self, theta: np.ndarray, f: Visitor, *vectors: Any, **scalars: Any
     ) -> tuple[Any, ...]:
@@ -198,24 +220,6 @@ class HostRows(Rows):
         check_ascending(index)
         chosen = index if self.index is None else self.index[index]
         return replace(self, index=chosen), tuple(v[index] for v in vectors)
-
-    def nonzero(self, v: np.ndarray) -> np.ndarray:
-        """Return the numbers of the rows with an entry that is not zero."""
-        return np.flatnonzero(v if v.ndim == 1 else v.any(axis=1))
-
-    def numpy(self, v: np.ndarray) -> np.ndarray:
-        """Return a row vector as it is."""
-        return v
-
-    def vector(self, array: np.ndarray) -> np.ndarray:
-        """Return an array of the rows' float type, contiguous where it is one."""
-        return np.ascontiguousarray(array, dtype=self.dtype)
-
-    def put(self, v: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Return the row vector with other values in some rows."""
-        changed = v.copy()
-        changed[index] = values
-        return changed
 
     def blocks(
         self, columns: np.ndarray | None = None, most: int | None = None

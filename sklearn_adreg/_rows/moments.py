@@ -19,14 +19,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
+from sklearn_adreg._rows.rows import Rows
 
 # Rows that tell where the columns are to about a sixteenth of a standard deviation.
 _FIRST_ROWS = 256
 # A mean of so many standard deviations costs two digits of the second moments at the
 # most, and refinement brings them back: no copy of X is made to subtract it.
-_BENIGN_DRIFT = 10.0
+BENIGN_DRIFT = 10.0
 # A smallest eigenvalue of the scaled moments, relative to the largest, that costs no
 # more than four digits of what is solved for.
 _TRUSTED_EIGENVALUE = 1e-4
@@ -106,7 +108,7 @@ def measured(
     if not intercept:
         return rows, moments
     drift, variances = moments.mean, moments.gram.diagonal()
-    far = np.abs(drift) > _BENIGN_DRIFT * np.sqrt(np.maximum(variances, 0.0))
+    far = np.abs(drift) > BENIGN_DRIFT * np.sqrt(np.maximum(variances, 0.0))
     if far.any():
         # Measured from one of its own values, a constant column is exactly zero.
         constant = variances <= 1e3 * np.finfo(X.dtype).eps * drift**2
@@ -134,6 +136,26 @@ def centred(X: np.ndarray, weight: np.ndarray | None, *, intercept: bool) -> Hos
     drift = HostRows(X, pivot, nothing, intercept=False).rmatvec(shares)
     shift = (pivot + drift).astype(X.dtype)
     return HostRows(X, shift, (pivot - shift.astype(np.float64)) + drift, intercept)
+
+
+def moments_of(rows: Rows, target: Any, weight: Any) -> Moments:
+    """Moments of rows of any kind and of targets, (n, n_targets), from their products.
+
+    The `target` and the `weight`, which sums to one, are row vectors. The rows may be
+    centred by other weights.
+    """
+    target, shares = (np.asarray(rows.numpy(v), np.float64) for v in (target, weight))
+    gram, mean = rows.gram(weight), rows.mean
+    target_mean = rest = np.zeros(target.shape[1])
+    if rows.intercept:
+        drift, gram = gram[:-1, -1], gram[:-1, :-1]
+        gram, mean = gram - np.outer(drift, drift), mean + drift
+        target_mean = shares @ target
+        rest = shares @ (target - target_mean)
+    target = (target - target_mean) - rest
+    cross = rows.rmatvec(rows.vector(shares[:, None] * target))[: len(gram)]
+    square = shares @ target**2
+    return Moments(1.0, mean, target_mean + rest, gram, cross, square)
 
 
 def pooled(parts: Moments, counts: np.ndarray) -> Moments:
@@ -189,9 +211,11 @@ def positive_roots(variances: np.ndarray) -> np.ndarray:
     return np.sqrt(np.where(variances > 0, variances, 1.0))
 
 
-def pivot_row(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def pivot_row(X: Any, weight: np.ndarray | None) -> np.ndarray:
     """Return the first row that counts."""
-    return X[0 if weight is None else int(np.argmax(weight > 0))]
+    first = 0 if weight is None else int(np.argmax(weight > 0))
+    row = X[first : first + 1]
+    return np.asarray(row.toarray() if sparse.issparse(row) else row)[0]
 
 
 def about_shift(
@@ -245,7 +269,7 @@ def _first_shift(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
     mean = weighted_mean(drift, part)
     spread = np.sqrt(np.maximum(weighted_mean(drift**2, part) - mean**2, 0.0))
     shift = pivot + mean
-    far = np.abs(shift) > _BENIGN_DRIFT * spread
+    far = np.abs(shift) > BENIGN_DRIFT * spread
     if len(X) > _FIRST_ROWS:
         # What is constant so far need not be: many an indicator is. If it is, that
         # shows in its moments.

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | dense, in memory or a memory map | None | `HostRows` |
 | dense | a name | `DeviceRows` |
+| sparse, CSR or CSC | None | `SparseRows` |
 
 Where there are many rows, a sample of them may stand for all: its second moments whiten
 nearly as well as those of all, and its optimum is near theirs. A descent starts there,
@@ -21,16 +22,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
-from sklearn_adreg._rows.device import DeviceRows, device_moments, device_rows
+from sklearn_adreg._rows.device import device_rows
 from sklearn_adreg._rows.moments import (
     Moments,
     centred,
     mean_square,
     measured,
+    moments_of,
     weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._rows.sparse import sparse_rows
 from sklearn_adreg._validation import check_range
 from sklearn_adreg.backends.base import Backend
 
@@ -61,15 +65,17 @@ def place(
     """
     rows: Rows
     moments = None
-    if device is not None:
+    if sparse.issparse(X):
+        rows = sparse_rows(X, weight, intercept=intercept)
+    elif device is not None:
         rows = device_rows(backend, device, X, weight, intercept=intercept)
     elif measure:
         rows, moments = measured(X, y, weight, intercept=intercept)
     else:
         rows = centred(X, weight, intercept=intercept)
     data = data_on(rows, y, weight, offset, row_data)
-    if measure and isinstance(rows, DeviceRows):
-        moments = device_moments(rows, data.target, data.weight)
+    if measure and moments is None:
+        moments = moments_of(rows, data.target, data.weight)
     _check_squares(data, moments, X, y, weight)
     return data, moments
 
@@ -119,6 +125,9 @@ def place_by_sample(
     Nobody has looked at the rest of X: that is for `check_unseen`.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
+    if sparse.issparse(X):
+        data = data_on(sparse_rows(X, weight, intercept=intercept), y, weight)
+        return data, moments_of(*data.part(sample)[:3])
     few, moments = measured(X[sample], y[sample], shares, intercept=intercept)
     return data_on(replace(few, source=X), y, weight), moments
 

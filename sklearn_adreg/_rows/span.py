@@ -57,8 +57,11 @@ class Span:
         return np.concatenate([self.outer(unknowns[:-1]), unknowns[-1:]])
 
 
-def span_of(rows: Rows, weight: Any) -> Span:
-    """Find the span of the rows from their inner products; twice where those fail."""
+def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
+    """Find the span of the rows from their inner products.
+
+    Where those fail it is found `twice`, with a basis as large as a dense X, or not.
+    """
     shares = np.asarray(rows.numpy(weight), dtype=np.float64)
     roots, eps = np.sqrt(shares), float(np.finfo(rows.dtype).eps)
     gram = rows.row_gram(weight)
@@ -70,7 +73,7 @@ def span_of(rows: Rows, weight: Any) -> Span:
     if rows.intercept:
         values, vectors = values[:-1], vectors[:, :-1]
     if len(values) and not values[0] > eps ** (2 / 3) * values[-1]:
-        return _span_twice(rows, roots, values, vectors)
+        return _span_twice(rows, roots, values, vectors) if twice else None
     image = vectors * np.sqrt(values)
     image[roots > 0] /= roots[roots > 0, None]
     return Span(rows, roots[:, None] * vectors / np.sqrt(values), image)

@@ -8,24 +8,22 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_adreg._descent.coordinates import (
-    MAX_WHITENED,
     Coordinates,
     scaled,
     whitened,
+    whitened_by_sample,
 )
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.place import check_unseen, place, place_by_sample, sampled
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg._rows.span import span_of
+from sklearn_adreg._rows.span import Span, span_of
+from sklearn_adreg._rows.sparse import too_wide
 from sklearn_adreg._solve.task import Fit, Task
 
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
 _SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
-# Smallest eigenvalue of a sample's scaled moments by which all rows are whitened: where
-# it shows less of a direction, other rows may be so long there that whitening harms.
-_SPANNING = 1e-8
 
 
 class Prepared(NamedTuple):
@@ -76,12 +74,15 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
     there are fewer of these; where there are many of both they scale the columns.
     """
     n_rows, n_columns = fit.X.shape
-    measure = n_columns <= min(n_rows, MAX_WHITENED)
+    measure = n_columns <= min(n_rows, fit.most_whitened)
     data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=measure)
     if moments is not None:
         return data, moments, _white(task, fit, data, moments)
-    if n_rows <= MAX_WHITENED:
-        return data, None, _of_span(data, _ridge(task, fit)[0])
+    if n_rows <= fit.most_whitened:
+        twice = not too_wide(fit.X, fit.most_whitened)
+        span = span_of(data.rows, data.weight, twice=twice)
+        if span is not None:
+            return data, None, _of_span(data, span, _ridge(task, fit)[0])
     return data, None, scaled(data.rows.diagonal(data.weight))
 
 
@@ -90,7 +91,7 @@ def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
     kinked, convex, linked = fit.traits
     early = kinked or not convex or not task.smooth
     few = _SAMPLED_KINKED if early else _SAMPLED_LINKED
-    if task.device is not None or not (early or linked) or len(fit.X) < few:
+    if task.device is not None or not (early or linked) or fit.X.shape[0] < few:
         return None
     return sampled(fit.X.shape, fit.weight)
 
@@ -98,13 +99,16 @@ def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
 def _by_sample(task: Task, fit: Fit, sample: np.ndarray) -> Prepared | None:
     """Whiten all rows by a sample; None where it does not tell all columns apart."""
     X, y, weight, *_ = fit
+    if X.shape[1] > fit.most_whitened:
+        return None
     data, moments = place_by_sample(X, y, weight, sample, intercept=task.intercept)
-    spanning = max(_SPANNING, float(np.finfo(X.dtype).eps) ** (2 / 3))
-    if not moments.smallest_eigenvalue > spanning:
+    gram, _ = moments.bordered(task.intercept)
+    white = whitened_by_sample(data.rows, data.weight, gram, _ridge(task, fit))
+    if white is None:
         return None
     # The sum of all rows shows what the sample has not seen of X.
     check_unseen(data, data.rows.rmatvec(data.weight))
-    return Prepared(data, _white(task, fit, data, moments), sample=sample)
+    return Prepared(data, white, sample=sample)
 
 
 def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
@@ -117,9 +121,8 @@ def _ridge(task: Task, fit: Fit) -> np.ndarray:
     return task.penalty(fit.X.shape[1]).l2 / (fit.curvature or 1.0)
 
 
-def _of_span(data: Data, ridge: float) -> Coordinates:
+def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:
     """Whiten the span of the rows, where there are more columns."""
-    span = span_of(data.rows, data.weight)
     variances = np.asarray(data.rows.numpy(data.weight)) @ span.image**2
     inner = 1.0 / np.sqrt(variances + ridge)
     factor = np.diag(np.append(inner, np.ones(int(data.rows.intercept))))

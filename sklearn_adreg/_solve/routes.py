@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.coordinates import MAX_WHITENED
+from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report, Solution
 from sklearn_adreg._loss.check import check_loss
 from sklearn_adreg._loss.traits import Traits, traits_of
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
+from sklearn_adreg._rows.sparse import too_wide
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
     solve_in_closed_form,
@@ -38,8 +39,6 @@ _WINDOWS = "in windows that narrow"
 # a start whose tol is above zero.
 SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     "any": lambda _task, _fit: True,
-    # Factors of more columns, or rows, cost more than the steps that they save.
-    "min(n, d) <= 4096": lambda _, fit: min(fit.X.shape) <= MAX_WHITENED,
     # Where 20 of d columns matter, the next row takes 1.4 times as long as this one at
     # 128 columns, 2 at 200 and 5 at 400, but 0.7 to 0.9 at 64.
     "many rows, d >= 100, fresh": lambda task, fit: (
@@ -48,17 +47,18 @@ SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     # At 512 columns this takes 0.7 of the time of proximal Newton where hundreds of
     # them matter, 2.4 times it where 20 do; at 1,024 it takes 2 to 12 times as long.
     "d <= min(n, 512), fresh": lambda task, fit: (
-        fit.fresh(task) and fit.X.shape[1] <= min(len(fit.X), 512)
+        fit.fresh(task) and fit.X.shape[1] <= min(fit.X.shape[0], 512)
     ),
     # Eigenvectors of d columns cost as much as 0.3 d (of 32) to 2 d (of 512) steps with
     # their moments. From zero, descents stay in the span of the rows.
     "min(n, d) <= min(4096, max(64, max_iter))": lambda task, fit: (
         min(fit.X.shape) <= min(MAX_WHITENED, max(64, task.max_iter))
-        and (fit.start is None or fit.X.shape[1] <= len(fit.X))
+        and (fit.start is None or fit.X.shape[1] <= fit.X.shape[0])
+        and not too_wide(fit.X, MAX_WHITENED_SPARSE)
     ),
     # Moments of d columns cost about as much as d / 20 visits of the rows.
     "d <= min(n, 4096, 20 max_iter)": lambda task, fit: (
-        fit.X.shape[1] <= min(len(fit.X), MAX_WHITENED, 20 * task.max_iter)
+        fit.X.shape[1] <= min(fit.X.shape[0], fit.most_whitened, 20 * task.max_iter)
     ),
 }
 
@@ -87,8 +87,8 @@ class Route(NamedTuple):
 # The first row that serves is taken. (The formatter would make it nine times as long.)
 # fmt: off
 ROUTES = (
-    Route("auto", "smooth", "squared", "min(n, d) <= 4096",
-          "refinement", "MeanLoss", solve_least_squares),
+    Route("auto", "smooth", "squared", "any",
+          "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
     Route("auto", "smooth", "any", "any",

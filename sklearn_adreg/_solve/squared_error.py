@@ -19,7 +19,9 @@ References
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
+from sklearn_adreg._descent.conjugate import conjugate
 from sklearn_adreg._descent.loop import Goal, Solution
 from sklearn_adreg._descent.refinement import refine
 from sklearn_adreg._loss.linear import LinearLoss
@@ -46,7 +48,10 @@ _STANDARD_ERRORS = 3.0
 
 
 def solve_least_squares(task: Task, fit: Fit) -> Solution:
-    """Refine what whitened coordinates give, all targets at once."""
+    """Refine what whitened coordinates give, all targets at once.
+
+    Where the columns are scaled, no more, descend along conjugate gradients.
+    """
     data, moments, coordinates = in_coordinates(task, fit)
     objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
     theta = np.zeros((data.rows.shape[1], fit.y.shape[1]))
@@ -64,7 +69,8 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
     square = mean_square(fit.y, fit.weight) if moments is None else moments.square
     scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()
-    theta, curve, error = refine(
+    descend = refine if coordinates.dense else conjugate
+    theta, curve, error = descend(
         objective, penalty, coordinates, goal, fit.curvature, scale, theta, first
     )
     coef, intercept = data.rows.outer(theta)
@@ -102,7 +108,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     """
     X, y, weight, *_ = fit
     sample = sampled_rows(task, fit)
-    if sample is None:
+    if sample is None or sparse.issparse(X):
         return None
     data, few = place_by_sample(X, y, weight, sample, intercept=task.intercept)
     penalty = task.penalty(X.shape[1])

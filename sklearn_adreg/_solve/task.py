@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
+from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report
 from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.traits import Traits
@@ -32,6 +34,11 @@ class Fit(NamedTuple):
     report: Report
     traits: Traits
     curvature: float = 0.0
+
+    @property
+    def most_whitened(self) -> int:
+        """How many columns, or rows, may be whitened by their second moments."""
+        return MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
 
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
-import numpy as np
+from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
 from sklearn_adreg._solve.task import Task
@@ -99,9 +99,10 @@ def _change(library: Any, number: int) -> None:
 _ONE_THREAD = OneThread()
 
 
-def suitable_threads(task: Task, X: np.ndarray) -> AbstractContextManager[None]:
+def suitable_threads(task: Task, X: Any) -> AbstractContextManager[None]:
     """Limit a descent by products with X to one thread, where more do not pay."""
-    few = not task.smooth or X.shape[1] <= _MOST_COLUMNS
+    # Products with a sparse X are not those of BLAS.
+    few = not task.smooth or sparse.issparse(X) or X.shape[1] <= _MOST_COLUMNS
     if few and X.size >= _FEWEST_ENTRIES and task.device is None:
         return _ONE_THREAD.limit()
     return nullcontext()
