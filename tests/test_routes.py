@@ -98,6 +98,5 @@ def test_some_route_serves_whatever_is_asked() -> None:
 
 def test_shapes_say_what_they_are() -> None:
     assert {route.X for route in ROUTES} == set(SHAPES)
-    assert f"min(n, d) <= {MAX_WHITENED}" in SHAPES
     assert f"min(n, d) <= min({MAX_WHITENED}, max(64, max_iter))" in SHAPES
     assert f"d <= min(n, {MAX_WHITENED}, 20 max_iter)" in SHAPES

@@ -42,7 +42,7 @@ def all_rows(X: Any, target: np.ndarray, weight: np.ndarray | None) -> Data:
         weight = np.full(X.shape[0], 1.0 / X.shape[0])
     rows: Any = HostRows(X, pivot, nothing, intercept=True)
     if sparse.issparse(X):
-        rows = SparseRows(X, pivot, pivot, intercept=True)
+        rows = SparseRows(X, pivot.astype(np.float64), pivot, intercept=True)
     return Data(rows, target, weight)
 
 
