@@ -217,7 +217,7 @@ def check_conditions(
         assert abs(slopes.sum()) <= 10 * model.tol * max(np.std(y), 1.0)
 
 
-SMOOTH = [Huber(1.0), LogCosh(), PoissonDeviance(), GammaDeviance()]
+SMOOTH = [Huber(1.0, scale=1.0), LogCosh(scale=1.0), PoissonDeviance(), GammaDeviance()]
 
 
 def suited(loss: Any, data: Any) -> Arrays:
@@ -240,6 +240,14 @@ def test_conditions(loss: Any, data: Any, l1_ratio: float) -> None:
         model.fit(X, y, sample_weight=weights)
         assert (model.coef_ == 0).any()
         check_conditions(model, X, y, weights)
+
+
+def test_an_elastic_net_that_meets_all_targets_comes_to_an_end() -> None:
+    X, y = wide()
+    model = GradientDescentRegressor("absolute_error", alpha=0.03, l1_ratio=0.5)
+    model.set_params(tol=1e-9).fit(X, y)
+    assert model.n_iter_ < 100
+    assert_allclose(model.predict(X), y, atol=1e-6)
 
 
 @pytest.mark.parametrize(("data", "quantile"), in_turns(ALL, [0.5, 0.8]))

@@ -212,6 +212,7 @@ def minimise(
     """Step until a fresh model foretells no more than is tolerated."""
     memory: Any = None
     lengths: list[float] = []
+    renewed = False
     while len(state.curve) <= goal.max_iter:
         step, memory = method.step(objective, penalty, goal, state, memory)
         state = _judged(step, objective, goal, state)
@@ -228,10 +229,11 @@ def minimise(
             memory = method.learn(memory, trial.length, after.gradient - state.gradient)
             goal.report(np.array(after.curve[-1:]))
             state = after
-        elif step.fresh:
+        elif step.fresh or renewed:
             break
         else:
             memory = method.renew(memory)
+        renewed = trial is None
     return _ended(objective, goal, state)
 
 

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Goal, Objective, State, Step
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
@@ -59,6 +60,8 @@ class _Memory(NamedTuple):
     `hessian` is that of the loss by the columns, `curvature` the mean of the rows',
     `moments` are the second moments of the columns and `damping` is the share of them
     that is added, relative to the curvature; at `weakest` it costs what is tolerated.
+    A `renewed` model has the penalty as it is, and no stronger one, and all columns
+    that matter, unless these are too many.
     """
 
     columns: np.ndarray = np.zeros(0, dtype=np.intp)
@@ -67,6 +70,7 @@ class _Memory(NamedTuple):
     moments: np.ndarray | None = None
     damping: float = _FIRST_DAMPING
     weakest: float = 0.0
+    renewed: bool = False
 
     @property
     def model(self) -> np.ndarray:
@@ -108,7 +112,8 @@ class ProximalNewton:
             moments = self._moments_of(columns, memory)
             memory = _made(objective, goal, state, columns, memory, moments)
         hessian = memory.model
-        found, exact = _minimum(penalty, state, columns, hessian)
+        stronger = 1.0 if memory.renewed else _stronger(penalty, state)
+        found, exact = _minimum(penalty, state, columns, hessian, stronger)
         complete &= exact
         end = state.theta.copy()
         end[columns] = found
@@ -127,7 +132,7 @@ class ProximalNewton:
             damping /= _DAMPING_FACTOR
         elif length < _TOO_FAR:
             damping *= _DAMPING_FACTOR
-        return memory._replace(damping=damping)
+        return memory._replace(damping=damping, renewed=False)
 
     def _kept(self, curvature: float, columns: np.ndarray, memory: _Memory) -> _Memory:
         """Return the Hessian of squared error, made where these columns have none."""
@@ -135,11 +140,13 @@ class ProximalNewton:
             return memory._replace(damping=0.0)
         rows, _, weight, *_ = self.whole.data
         hessian = curvature * rows.gram(weight, columns)
-        return _Memory(columns, hessian, curvature, damping=0.0)
+        return memory._replace(
+            columns=columns, hessian=hessian, curvature=curvature, damping=0.0
+        )
 
     def renew(self, memory: _Memory) -> _Memory:
-        """Damp as little as may be."""
-        return memory._replace(damping=0.0)
+        """Damp as little as may be, and hold no column back."""
+        return memory._replace(damping=0.0, renewed=True)
 
     def _moments_of(self, columns: np.ndarray, memory: _Memory) -> np.ndarray:
         """Second moments of the columns; of all, where they are few, made once."""
@@ -167,22 +174,28 @@ def _working_set(
         return memory.columns, True
     n_columns = len(state.theta)
     n_sets = max(1, int(np.ceil(_ROOM * n_moving / _SMALLEST_SET)))
-    size = min(n_sets * _SMALLEST_SET, n_columns)
+    size = n_sets * _SMALLEST_SET
+    if memory.renewed and n_needed <= MAX_WHITENED:
+        size = max(size, n_needed)
+    size = min(size, n_columns)
     steepest = np.argpartition(-excess, size - 1)[:size]
     return np.sort(steepest), bool(n_needed <= size)
 
 
 def _minimum(
-    penalty: Penalty, state: State, columns: np.ndarray, hessian: np.ndarray
+    penalty: Penalty,
+    state: State,
+    columns: np.ndarray,
+    hessian: np.ndarray,
+    stronger: float,
 ) -> tuple[np.ndarray, bool]:
     """Minimum of the model on some columns; False where its penalty is too strong.
 
-    It is stronger at most where the model gets lower with the right one as well.
+    It is `stronger` where the model gets lower with the right one as well.
     """
     start, part = state.theta[columns], penalty.columns(columns)
     slopes = state.gradient[columns] - part.gradient(start)
     cross = hessian @ start - slopes
-    stronger = _stronger(penalty, state)
     if stronger > 1:
         found = Penalty(stronger * part.l1, part.l2).minimum(hessian, cross, start)
         move = found - start
@@ -216,4 +229,5 @@ def _made(
     curvature = max(bent.mean_curvature or 0.0, least) or 2 * goal.size / goal.scale**2
     weakest = goal.weakest_damping(state.curve[-1], curvature)
     damping = max(memory.damping, weakest)
-    return _Memory(columns, hessian, curvature, moments, damping, weakest)
+    renewed = memory.renewed
+    return _Memory(columns, hessian, curvature, moments, damping, weakest, renewed)
