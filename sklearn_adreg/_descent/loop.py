@@ -177,7 +177,8 @@ class Method(Protocol):
 class Solution(NamedTuple):
     """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.
 
-    `scale` is that of each target's errors, where the loss leaves it to be estimated.
+    `scale` is that of each target's errors, where the loss leaves it to be estimated,
+    and it is `settled` where that is the scale of this very fit.
     """
 
     coef: np.ndarray
@@ -187,6 +188,7 @@ class Solution(NamedTuple):
     error: float
     endless: bool = False
     scale: np.ndarray | None = None
+    settled: bool = True
 
     @property
     def n_iter(self) -> int:

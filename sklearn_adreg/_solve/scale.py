@@ -93,6 +93,7 @@ def solve_with_scale(task: Task, fit: Fit) -> Solution:
         epsilon=min(each.epsilon for each in found),
         error=max(each.error for each in found),
         endless=any(each.endless for each in found),
+        settled=all(each.settled for each in found),
         scale=np.array([_scale(each) for each in found]),
     )
 
@@ -142,7 +143,7 @@ def _at_scale(
     if task.epsilon is None:
         found = solve_any_loss(task, fit, prepared)
     else:
-        found = solve_any_loss_step_by_step(task, fit)
+        found = solve_any_loss_step_by_step(task, fit, unit=scale**2)
     return found._replace(
         coef=found.coef * scale,
         intercept=found.intercept * scale,
@@ -291,7 +292,8 @@ class _Target:
             else:
                 gone = change
             scale *= float(np.exp(gone))
-        found = found._replace(error=max(found.error, abs(change)))
+        error = max(found.error, abs(change))
+        found = found._replace(error=error, settled=False)
         return _Found(found, rows)
 
     def _root(
