@@ -72,6 +72,11 @@ class Goal:
         return 2 * self.enough(value) / (self.reach**2 * curvature)
 
     @property
+    def curvature(self) -> float:
+        """Curvature of the parabola of that size, where no row shows any."""
+        return 2 * self.size / self.scale**2
+
+    @property
     def curvature_bandwidth(self) -> float:
         """Window through which the curvature of a smooth loss shows most digits."""
         return float(np.cbrt(self.eps)) * self.scale

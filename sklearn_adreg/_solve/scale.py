@@ -59,7 +59,7 @@ _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
 # Steps of descents that only lead to a scale, and its tolerance where `tol` is zero.
 _MAX_ITER, _TOL = 1000, 1e-6
 # Fits that may find a scale, and how far beyond the alternation's step the next may be.
-_MOST_FITS, _FARTHEST = 60, 10.0
+_MOST_FITS, _BEYOND = 60, 10.0
 # Rounding decides by which steps absolute deviations are found, and where in the
 # tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
 # the scale is found to a part of `tol`, so that this is not seen.
@@ -318,7 +318,7 @@ class _Target:
 
         end = change
         while left(end) * change > 0:
-            if abs(end) >= _FARTHEST * abs(change):
+            if abs(end) >= _BEYOND * abs(change):
                 return end
             end *= 2
         if not left(0.0) * change > 0:  # residuals of less than rounding
