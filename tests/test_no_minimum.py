@@ -62,6 +62,29 @@ def test_an_intercept_that_alpha_does_not_bound() -> None:
     model.set_params(fit_intercept=False).fit(X, NOISY)
 
 
+def test_a_level_without_events(place: dict[str, Any]) -> None:
+    """Only the coefficient of its indicator runs off; the others have an optimum."""
+    level = np.arange(300) < 30
+    Z, labels = np.column_stack([X, level]), np.where(level, -1.0, NOISY)
+    counts = RNG.poisson(np.exp(0.3 * X[:, 0])) * (1.0 - level)
+    others = ~level
+    cases: list[tuple[Any, np.ndarray]] = [
+        (logistic, labels),
+        ("poisson_deviance", counts),
+    ]
+    for loss, y in cases:
+        model = GradientDescentRegressor(loss, **place)
+        with pytest.warns(ConvergenceWarning, match="no minimum"):
+            model.fit(Z, y)
+        alone = GradientDescentRegressor(loss, **place).fit(X[others], y[others])
+        assert np.abs(model.coef_[:3] - alone.coef_).max() < 1e-5
+        assert model.coef_[3] < -10
+        model.set_params(alpha=1e-3).fit(Z, y)
+    # Flat from somewhere on: the coefficient stays where it is enough.
+    model = GradientDescentRegressor(squared_hinge, **place).fit(Z, labels)
+    assert np.abs(model.coef_).max() < 10
+
+
 @pytest.mark.parametrize("device", [None, "cpu"])
 def test_minima_that_exist(device: str | None) -> None:
     assert not separates(NOISY)

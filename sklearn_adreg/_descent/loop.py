@@ -126,8 +126,9 @@ class State(NamedTuple):
 
     `gradient` is that of the mean loss and the smooth part of the penalty, `curve` the
     objective at the start and after each step, `gap` an estimate of what is left to
-    gain and `error` the same, or the distance, in units of tolerances. It is `endless`
-    where the objective falls without end beyond theta.
+    gain and `error` the same, or the distance, in units of tolerances. It is `distant`
+    where little is left to gain, but far off, and `endless` where the objective falls
+    without end beyond theta.
     """
 
     theta: np.ndarray
@@ -137,6 +138,7 @@ class State(NamedTuple):
     epsilon: float = 1.0
     gap: float = np.inf
     error: float = np.inf
+    distant: bool = False
     endless: bool = False
 
 
@@ -250,7 +252,7 @@ def _ended(objective: Objective, goal: Goal, state: State) -> State:
     if objective.bandwidth:
         return state
     error = min(state.error, goal.relative(state.gap, state.curve[-1]))
-    return state._replace(error=error)
+    return state._replace(error=error, distant=state.error > goal.tol)
 
 
 def hidden(objective: Objective, point: Point) -> float:
