@@ -27,6 +27,14 @@ def exponential(y: Any, z: Any) -> Any:
     return adnp.exp(-y * z)
 
 
+def softplus(z: Any) -> Any:
+    return adnp.logaddexp(0, z)
+
+
+def overflowing_softplus(z: Any) -> Any:
+    return adnp.log1p(adnp.exp(z))
+
+
 def hinge(y: Any, z: Any) -> Any:
     return adnp.maximum(0, 1 - y * z)
 
@@ -83,6 +91,24 @@ def test_a_level_without_events(place: dict[str, Any]) -> None:
     # Flat from somewhere on: the coefficient stays where it is enough.
     model = GradientDescentRegressor(squared_hinge, **place).fit(Z, labels)
     assert np.abs(model.coef_).max() < 10
+
+
+@pytest.mark.parametrize("softplus", [softplus, overflowing_softplus])
+def test_signs_in_a_loss_of_zero_and_one(softplus: Any, backend: Any) -> None:
+    def of_zero_and_one(y: Any, z: Any) -> Any:
+        return y * softplus(-z) + (1 - y) * softplus(z)
+
+    for labels in (NOISY, np.tile([-1.0, 1.0], 150)):  # balanced
+        model = GradientDescentRegressor(of_zero_and_one, backend=backend)
+        said = ""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model.fit(X, labels)
+            said = str(caught[0].message)
+        except ValueError as error:
+            said = str(error)
+        assert "must be bounded below" in said or "has no minimum" in said, said
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])

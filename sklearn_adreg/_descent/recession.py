@@ -40,7 +40,7 @@ _TAIL, _INWARD = 1e-8, 64
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
     """Whether the objective falls for ever beyond theta, in what is not penalised."""
-    free = np.where((penalty.l1 == 0) & (penalty.l2 == 0), theta, 0.0)
+    free = _unpenalised(penalty, theta)
     if not free.any():
         return False
     index = spread_out(objective.data.rows.nonzero(objective.data.weight), _SOME_ROWS)
@@ -70,6 +70,21 @@ def partly_falls_forever(
         if slope < -eps * gained:
             return -_TAIL * gained < slope
     return False
+
+
+def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
+    """Whether it falls along the ray up to where it is not finite any more.
+
+    So does log(1 + exp(z)), which overflows, where a difference falls for ever.
+    """
+    linear = objective.linear_predictor(theta)
+    ray = objective.ray(_unpenalised(penalty, theta))
+    end, beyond = (objective.point(linear, ray, t) for t in (0.0, 1.0))
+    return end.directional_derivative < 0 and not np.isfinite(beyond.value)
+
+
+def _unpenalised(penalty: Penalty, theta: np.ndarray) -> np.ndarray:
+    return np.where((penalty.l1 == 0) & (penalty.l2 == 0), theta, 0.0)
 
 
 def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:

@@ -22,7 +22,11 @@ from sklearn_adreg._descent.loop import (
 )
 from sklearn_adreg._descent.proximal_newton import ProximalNewton
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
-from sklearn_adreg._descent.recession import falls_forever, partly_falls_forever
+from sklearn_adreg._descent.recession import (
+    falls_forever,
+    falls_to_an_edge,
+    partly_falls_forever,
+)
 from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
@@ -78,6 +82,8 @@ class Problem:
         endless = falls_forever(self.objective, self.penalty, state.theta)
         if state.distant and not endless:
             endless = self._partly_endless(state)
+        if not endless and self.tol < state.error and len(state.curve) <= self.max_iter:
+            endless = falls_to_an_edge(self.objective, self.penalty, state.theta)
         return state._replace(endless=endless)
 
     def _partly_endless(self, state: State) -> bool:
