@@ -60,6 +60,14 @@ def test_labels_that_a_plane_separates(loss: Any, scale: float, backend: Any) ->
     assert (np.sign(model.predict(scale * X)) == SEPARABLE).all()
 
 
+def test_a_loss_that_is_not_defined_at_zero() -> None:
+    def barrier(y: Any, z: Any) -> Any:
+        return -adnp.log(3 + z - y)
+
+    with pytest.warns(ConvergenceWarning, match="no minimum"):
+        GradientDescentRegressor(barrier).fit(X, NOISY + 10)
+
+
 def test_an_intercept_that_alpha_does_not_bound() -> None:
     def rewards(_y: Any, z: Any) -> Any:
         return adnp.exp(-z)

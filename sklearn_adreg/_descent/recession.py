@@ -95,10 +95,10 @@ def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
     start, end = (objective.point(linear, ray, t) for t in (-1.0, 0.0))
     noise = _ROUNDING * float(np.finfo(objective.data.rows.dtype).eps) * abs(end.value)
     gained = start.value - end.value
-    if not (gained > noise and far.value <= end.value + noise):
-        return False
     if far.value < end.value - noise:
         return True
+    if not (gained > noise and far.value <= end.value + noise):
+        return False
     for halvings in range(1, _INWARD):
         part = 2.0**-halvings
         slope = objective.point(linear, ray, part - 1.0).directional_derivative
