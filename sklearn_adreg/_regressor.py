@@ -312,7 +312,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if solution.endless or (self.tol > 0 and solution.error > self.tol):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
-            text = text or unconverged(solution.error, solution.n_iter, params)
+            settled = solution.settled
+            text = text or unconverged(
+                solution.error, solution.n_iter, params, settled=settled
+            )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1)
         return self

@@ -65,9 +65,17 @@ def limit(max_epsilon: float, *, exact: bool) -> str:
     return f"{number} by estimate, from the curvature of the loss at the start"
 
 
-def unconverged(error: float, n_iter: int, params: dict[str, Any]) -> str:
-    """Compose the warning for a descent that stopped short of its tolerance."""
-    if n_iter < params["max_iter"]:
+def unconverged(
+    error: float, n_iter: int, params: dict[str, Any], *, settled: bool
+) -> str:
+    """Compose the warning for a descent that stopped short of its tolerance.
+
+    It is `settled` where the scale of the errors, if it is estimated, was found.
+    """
+    if not settled:
+        reason = "no scale was found that is the one of its own fit's errors"
+        remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
+    elif n_iter < params["max_iter"]:
         reason = "rounding errors stopped it"
         remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:

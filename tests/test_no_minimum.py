@@ -27,6 +27,14 @@ def exponential(y: Any, z: Any) -> Any:
     return adnp.exp(-y * z)
 
 
+def softplus(z: Any) -> Any:
+    return adnp.logaddexp(0, z)
+
+
+def overflowing_softplus(z: Any) -> Any:
+    return adnp.log1p(adnp.exp(z))
+
+
 def hinge(y: Any, z: Any) -> Any:
     return adnp.maximum(0, 1 - y * z)
 
@@ -52,6 +60,14 @@ def test_labels_that_a_plane_separates(loss: Any, scale: float, backend: Any) ->
     assert (np.sign(model.predict(scale * X)) == SEPARABLE).all()
 
 
+def test_a_loss_that_is_not_defined_at_zero() -> None:
+    def barrier(y: Any, z: Any) -> Any:
+        return -adnp.log(3 + z - y)
+
+    with pytest.warns(ConvergenceWarning, match="no minimum"):
+        GradientDescentRegressor(barrier).fit(X, NOISY + 10)
+
+
 def test_an_intercept_that_alpha_does_not_bound() -> None:
     def rewards(_y: Any, z: Any) -> Any:
         return adnp.exp(-z)
@@ -60,6 +76,47 @@ def test_an_intercept_that_alpha_does_not_bound() -> None:
     with pytest.warns(ConvergenceWarning, match="set fit_intercept=False"):
         model.fit(X, NOISY)
     model.set_params(fit_intercept=False).fit(X, NOISY)
+
+
+def test_a_level_without_events(place: dict[str, Any]) -> None:
+    """Only the coefficient of its indicator runs off; the others have an optimum."""
+    level = np.arange(300) < 30
+    Z, labels = np.column_stack([X, level]), np.where(level, -1.0, NOISY)
+    counts = RNG.poisson(np.exp(0.3 * X[:, 0])) * (1.0 - level)
+    others = ~level
+    cases: list[tuple[Any, np.ndarray]] = [
+        (logistic, labels),
+        ("poisson_deviance", counts),
+    ]
+    for loss, y in cases:
+        model = GradientDescentRegressor(loss, **place)
+        with pytest.warns(ConvergenceWarning, match="no minimum"):
+            model.fit(Z, y)
+        alone = GradientDescentRegressor(loss, **place).fit(X[others], y[others])
+        assert np.abs(model.coef_[:3] - alone.coef_).max() < 1e-5
+        assert model.coef_[3] < -10
+        model.set_params(alpha=1e-3).fit(Z, y)
+    # Flat from somewhere on: the coefficient stays where it is enough.
+    model = GradientDescentRegressor(squared_hinge, **place).fit(Z, labels)
+    assert np.abs(model.coef_).max() < 10
+
+
+@pytest.mark.parametrize("softplus", [softplus, overflowing_softplus])
+def test_signs_in_a_loss_of_zero_and_one(softplus: Any, backend: Any) -> None:
+    def of_zero_and_one(y: Any, z: Any) -> Any:
+        return y * softplus(-z) + (1 - y) * softplus(z)
+
+    for labels in (NOISY, np.tile([-1.0, 1.0], 150)):  # balanced
+        model = GradientDescentRegressor(of_zero_and_one, backend=backend)
+        said = ""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model.fit(X, labels)
+            said = str(caught[0].message)
+        except ValueError as error:
+            said = str(error)
+        assert "must be bounded below" in said or "has no minimum" in said, said
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])

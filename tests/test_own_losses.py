@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import HuberRegressor, QuantileRegressor
@@ -225,3 +227,30 @@ def test_penalised_kinks(data: Any) -> None:
     # Each is within 1e-6 of the optimum of its objective.
     found, expected = ours.loss_curve_[-1], 5 * theirs.loss_curve_[-1]
     assert found == pytest.approx(expected, rel=2 * PROMISED)
+
+
+@DATA
+def test_losses_of_any_size(data: Any) -> None:
+    X, y = data()
+    expected = GradientDescentRegressor().fit(X, y).predict(X)
+
+    def square(y: Any, z: Any, size: float) -> Any:
+        return size * (y - z) ** 2
+
+    for size in (1e-200, 1e160, 1e200):
+        model = GradientDescentRegressor(partial(square, size=size))
+        atol = 1e-6 * float(np.std(y))
+        assert_allclose(model.fit(X, y).predict(X), expected, rtol=0, atol=atol)
+
+
+@DATA
+def test_infinite_slopes_at_exact_fits(data: Any) -> None:
+    def root(y: Any, z: Any) -> Any:
+        return abs(y - z) ** 0.5
+
+    X, y = data()
+    # It starts from least absolute deviations, and the median residual is one's.
+    start = GradientDescentRegressor("absolute_error").fit(X, y)
+    at_start = mean_loss(root, X, y, start.coef_, start.intercept_)
+    for backend in ("autograd", "jax"):
+        assert fitted(root, X, y, {"backend": backend}) <= (1 + 1e-3) * at_start

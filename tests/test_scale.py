@@ -18,6 +18,7 @@ from statsmodels.robust.norms import HuberT, TukeyBiweight
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
+from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import LOSSES, Cauchy, Huber, PoissonDeviance, Tukey
 
 ROBUST = [name for name, loss in LOSSES.items() if hasattr(loss, "scale")]
@@ -224,3 +225,23 @@ def test_predictions_go_by_the_loss_of_the_fit() -> None:
     model.set_params(loss=with_link).fit(X, y)
     assert not {"loss_", "scale_"} & set(vars(model))
     assert_allclose(model.predict(X), np.exp(X @ model.coef_ + model.intercept_))
+
+
+def test_a_scale_that_no_fit_has() -> None:
+    rng = np.random.default_rng(1)
+    n, d = int(rng.integers(8, 30)), int(rng.integers(1, 5))
+    X, y = rng.standard_t(2, (n, d)), rng.standard_cauchy(n)
+    with pytest.warns(ConvergenceWarning, match="no scale was found.*Set the scale"):
+        GradientDescentRegressor(Tukey(3.0)).fit(X, y)
+
+
+def test_divergence_is_told_in_the_units_of_the_target() -> None:
+    X, y = heavy()
+    y *= 1e3
+    scale = GradientDescentRegressor("huber").fit(X, y).scale_
+    said = []
+    for loss in (Huber(), Huber(scale=scale)):
+        with pytest.raises(DivergenceError) as caught:
+            GradientDescentRegressor(loss, epsilon=30.0, max_iter=50).fit(X, y)
+        said.append(str(caught.value))
+    assert said[0] == said[1]

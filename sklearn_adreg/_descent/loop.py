@@ -72,6 +72,11 @@ class Goal:
         return 2 * self.enough(value) / (self.reach**2 * curvature)
 
     @property
+    def curvature(self) -> float:
+        """Curvature of the parabola of that size, where no row shows any."""
+        return 2 * self.size / self.scale**2
+
+    @property
     def curvature_bandwidth(self) -> float:
         """Window through which the curvature of a smooth loss shows most digits."""
         return float(np.cbrt(self.eps)) * self.scale
@@ -121,8 +126,9 @@ class State(NamedTuple):
 
     `gradient` is that of the mean loss and the smooth part of the penalty, `curve` the
     objective at the start and after each step, `gap` an estimate of what is left to
-    gain and `error` the same, or the distance, in units of tolerances. It is `endless`
-    where the objective falls without end beyond theta.
+    gain and `error` the same, or the distance, in units of tolerances. It is `distant`
+    where little is left to gain, but far off, and `endless` where the objective falls
+    without end beyond theta.
     """
 
     theta: np.ndarray
@@ -132,6 +138,7 @@ class State(NamedTuple):
     epsilon: float = 1.0
     gap: float = np.inf
     error: float = np.inf
+    distant: bool = False
     endless: bool = False
 
 
@@ -177,7 +184,8 @@ class Method(Protocol):
 class Solution(NamedTuple):
     """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.
 
-    `scale` is that of each target's errors, where the loss leaves it to be estimated.
+    `scale` is that of each target's errors, where the loss leaves it to be estimated,
+    and it is `settled` where that is the scale of this very fit.
     """
 
     coef: np.ndarray
@@ -187,6 +195,7 @@ class Solution(NamedTuple):
     error: float
     endless: bool = False
     scale: np.ndarray | None = None
+    settled: bool = True
 
     @property
     def n_iter(self) -> int:
@@ -245,7 +254,7 @@ def _ended(objective: Objective, goal: Goal, state: State) -> State:
     if objective.bandwidth:
         return state
     error = min(state.error, goal.relative(state.gap, state.curve[-1]))
-    return state._replace(error=error)
+    return state._replace(error=error, distant=state.error > goal.tol)
 
 
 def hidden(objective: Objective, point: Point) -> float:

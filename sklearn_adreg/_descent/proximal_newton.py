@@ -226,7 +226,7 @@ def _made(
     seen, bent = objective.curved(state.point, goal.curvature_bandwidth, goal.scale)
     hessian = seen.hessian(bent, columns)
     least = _LEAST_CURVATURE * memory.curvature
-    curvature = max(bent.mean_curvature or 0.0, least) or 2 * goal.size / goal.scale**2
+    curvature = max(bent.mean_curvature or 0.0, least) or goal.curvature
     weakest = goal.weakest_damping(state.curve[-1], curvature)
     damping = max(memory.damping, weakest)
     renewed = memory.renewed

@@ -68,12 +68,14 @@ def _in_window(
     """
     rise = high[1] - low[1]
     # Away from kinks the mean of the ends' is as good, and loses no digits of outliers.
-    smooth = abs(rise) <= _SAME_PIECE * (abs(high[1]) + abs(low[1]))
+    # An end on a corner of infinite slope, as of abs(y - z) ** 0.5, tells none.
+    known = xp.isfinite(rise)
+    smooth = known & (abs(rise) <= _SAME_PIECE * (abs(high[1]) + abs(low[1])))
     length = xp.where(length > 0, length, 1.0)
     secant = (high[0] - low[0]) / length
     slope = xp.where(smooth, (high[1] + low[1]) / 2, secant)
     value = (high[0] + low[0]) / 2
-    return value, slope, xp.where(smooth, 0.0, rise) / length
+    return value, slope, xp.where(known & ~smooth, rise, 0.0) / length
 
 
 def _in_cross(

@@ -117,9 +117,10 @@ def _solve_squared_error(
     return Solution(coef, intercept, curve, task.epsilon, error)
 
 
-def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
+def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solution:
     """Descend on any loss from zero and the best constant, or from what was found.
 
+    `unit` is that of the objective, for messages.
     Raises DivergenceError, with an estimate of the largest stable step, where steps
     lead uphill.
     """
@@ -144,7 +145,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
     def max_epsilon() -> float:
         return stable_epsilon_of_loss(objective, start, scale, _ridge(task, fit))
 
-    _check_descent(task, fit, curve, float(curve[0]), max_epsilon)
+    _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     coef, intercept = data.rows.outer(theta)
     return Solution(coef, intercept, curve, task.epsilon, error)
 

@@ -22,7 +22,11 @@ from sklearn_adreg._descent.loop import (
 )
 from sklearn_adreg._descent.proximal_newton import ProximalNewton
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
-from sklearn_adreg._descent.recession import falls_forever
+from sklearn_adreg._descent.recession import (
+    falls_forever,
+    falls_to_an_edge,
+    partly_falls_forever,
+)
 from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
@@ -79,7 +83,24 @@ class Problem:
         """Descend, and see whether there is a minimum where that ends."""
         state = self.descend(given)
         endless = falls_forever(self.objective, self.penalty, state.theta)
+        if state.distant and not endless:
+            endless = self._partly_endless(state)
+        if not endless and self.tol < state.error and len(state.curve) <= self.max_iter:
+            endless = falls_to_an_edge(self.objective, self.penalty, state.theta)
         return state._replace(endless=endless)
+
+    def _partly_endless(self, state: State) -> bool:
+        """Whether some unknowns run off, where white coordinates can tell."""
+        method = self.method
+        if not isinstance(method, QuasiNewton) or self.penalty.l2.any():
+            return False
+        coordinates = method.coordinates
+        if not coordinates.dense or coordinates.span is not None:
+            return False
+        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
+        return partly_falls_forever(
+            self.objective, coordinates, state, float(np.cbrt(eps))
+        )
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""

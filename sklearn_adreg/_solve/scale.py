@@ -9,8 +9,10 @@ From least absolute deviations on, the fit at a scale and the scale of its resid
     T(s) = weighted median of |r| / 0.6745,
 
 which of normal errors is their standard deviation, alternate until s is that of its own
-fit [1]_. That is the root of log T(s) - log s; the alternation approaches it linearly,
-secants in fewer fits. Each starts from the coefficients of the last.
+fit [1]_. That is the root of log T(s) - log s. The alternation approaches it linearly;
+from two fits on, the root is that for residuals which go on as they went from one to
+the other, evenly by log s: these are smooth, where their median is not. Each fit starts
+from the coefficients of the last.
 
 Where least absolute deviations fit half of the rows exactly, T would lead to zero: then
 it is the median of the others', and where there are no others, that fit is the end.
@@ -25,9 +27,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.traits import Traits
@@ -54,17 +58,16 @@ _ROUGH, _EXACT, _ZERO_SHARE, _ZERO = 1e-3, 1e-12, 1e-9, 256.0
 _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
 # Steps of descents that only lead to a scale, and its tolerance where `tol` is zero.
 _MAX_ITER, _TOL = 1000, 1e-6
-# Fits that may find a scale: 5 to 20 do, of 12 to 500 rows. Bounds on the slope of log
-# T by log s, at which a step is a tenth of the alternation's, or ten times as long.
-_MOST_FITS, _LEAST_SLOPE, _MOST_SLOPE = 60, -9.0, 0.9
+# Fits that may find a scale, and how far beyond the alternation's step the next may be.
+_MOST_FITS, _BEYOND = 60, 10.0
 # Rounding decides by which steps absolute deviations are found, and where in the
 # tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
 # the scale is found to a part of `tol`, so that this is not seen.
 _FINER, _CHEAP = 1e-3, 1 << 21
 # Rounding of a scale, in units of that of the target's float type.
 _NOISE = 8.0
-# Fits are as exact, in parts of the scale, as so small a part of the last change of it.
-_CHANGE_SHARE, _FIRST_CHANGE = 0.01, 0.1
+# How exactly the next scale is found, in parts of the alternation's step.
+_PRECISION = 0.01
 
 
 class _Found(NamedTuple):
@@ -90,6 +93,7 @@ def solve_with_scale(task: Task, fit: Fit) -> Solution:
         epsilon=min(each.epsilon for each in found),
         error=max(each.error for each in found),
         endless=any(each.endless for each in found),
+        settled=all(each.settled for each in found),
         scale=np.array([_scale(each) for each in found]),
     )
 
@@ -139,7 +143,7 @@ def _at_scale(
     if task.epsilon is None:
         found = solve_any_loss(task, fit, prepared)
     else:
-        found = solve_any_loss_step_by_step(task, fit)
+        found = solve_any_loss_step_by_step(task, fit, unit=scale**2)
     return found._replace(
         coef=found.coef * scale,
         intercept=found.intercept * scale,
@@ -270,25 +274,56 @@ class _Target:
         None where half of the rows may be exact, and it is not known which.
         """
         found, rows = begun
-        scale, change, gone, slope = _scale(found), _FIRST_CHANGE, 0.0, 0.0
+        scale, change, gone = _scale(found), 0.0, 0.0
+        residuals = self._residuals(found)
         for _ in range(_MOST_FITS):
             enough = max(self._tol, self.noise / scale)
-            exact = max(enough, _CHANGE_SHARE * abs(change))
-            tol = exact if exact > enough else self._tol
-            found = self._fitted(found, scale, tol)
-            after = self._estimate(self._sizes(found), rows)
+            found = self._fitted(found, scale, self._tol)
+            before, residuals = residuals, self._residuals(found)
+            after = self._estimate(np.abs(residuals), rows)
             if after is None:
                 return None
-            before, change = change, float(np.log(after / scale))
-            if max(exact, abs(change)) <= enough:
+            change = float(np.log(after / scale))
+            if abs(change) <= enough:
                 return _Found(found, rows)
-            if gone:
-                slope = 1 + (change - before) / gone
-                slope = float(np.clip(slope, _LEAST_SLOPE, _MOST_SLOPE))
-            gone = change / (1 - slope)
+            if abs(gone) > enough:
+                drift = (residuals - before) / gone
+                gone = self._root(scale, change, residuals, drift, rows)
+            else:
+                gone = change
             scale *= float(np.exp(gone))
-        found = found._replace(error=max(found.error, abs(change)))
+        error = max(found.error, abs(change))
+        found = found._replace(error=error, settled=False)
         return _Found(found, rows)
+
+    def _root(
+        self,
+        scale: float,
+        change: float,
+        residuals: np.ndarray,
+        drift: np.ndarray,
+        rows: np.ndarray | None,
+    ) -> float:
+        """Change of log s to where residuals that drift evenly with it have that scale.
+
+        `change` is that to the scale of the residuals as they are.
+        """
+        counted = slice(None) if rows is None else rows
+
+        @cache
+        def left(gone: float) -> float:
+            sizes = np.abs(residuals + gone * drift)
+            there = _scale_of(sizes, self.fit.weight, counted)
+            return float(np.log(there / scale)) - gone if there else -np.inf
+
+        end = change
+        while left(end) * change > 0:
+            if abs(end) >= _BEYOND * abs(change):
+                return end
+            end *= 2
+        if not left(0.0) * change > 0:  # residuals of less than rounding
+            return change
+        return float(brentq(left, 0.0, end, xtol=_PRECISION * abs(change)))
 
     def _fitted(self, before: Solution, scale: float, tol: float) -> Solution:
         """Fit at a scale, with predictions to a part of it and not of y's deviation."""
@@ -302,10 +337,13 @@ class _Target:
         """How exactly the scale and the fit are found."""
         return self.task.tol * (_FINER if self.fit.X.size < _CHEAP else 1.0)
 
-    def _sizes(self, solution: Solution) -> np.ndarray:
-        """Absolute residuals, (n_samples,), in float64."""
+    def _residuals(self, solution: Solution) -> np.ndarray:
+        """Residuals, (n_samples,), in float64."""
         coef, intercept = solution.coef[:, 0], solution.intercept
-        return np.abs(self.fit.y[:, 0] - self.fit.X @ coef - intercept)
+        return np.asarray(self.fit.y[:, 0] - self.fit.X @ coef - intercept)
+
+    def _sizes(self, solution: Solution) -> np.ndarray:
+        return np.abs(self._residuals(solution))
 
     def _mean(self, sizes: np.ndarray) -> float:
         return float(weighted_mean(sizes, self.fit.weight))

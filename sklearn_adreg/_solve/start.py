@@ -16,6 +16,7 @@ from sklearn_adreg._descent.constant import balanced, best_constant
 from sklearn_adreg._loss.check import not_finite
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.moments import weighted_median
 
 # As many rows tell the mean of a thing roughly; and how closely the constant is found
 # where a descent is to improve on it anyway, on how many of them.
@@ -94,7 +95,7 @@ def units(
     if scale <= 8 * np.finfo(rows.dtype).eps * abs(mean):
         scale = float(abs(mean))  # a constant, but for rounding
     scale = scale or 1.0
-    spread = _weighted_median(np.abs(target - linear), shares) or scale
+    spread = weighted_median(np.abs(target - linear), shares) or scale
     off, size, distance = rough(objective), 0.0, scale
     while size == 0 and distance < _FARTHEST * scale:
         # A loss may be zero in a tube, and more than a standard deviation wide.
@@ -105,9 +106,3 @@ def units(
 
 def _moved(_xp: object, target: np.ndarray, scale: float) -> object:
     return (target + scale,), ()
-
-
-def _weighted_median(sizes: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(sizes)
-    reached = np.cumsum(weights[order])
-    return float(sizes[order[np.searchsorted(reached, reached[-1] / 2)]])
