@@ -176,7 +176,7 @@ def _working_set(
     n_sets = max(1, int(np.ceil(_ROOM * n_moving / _SMALLEST_SET)))
     size = n_sets * _SMALLEST_SET
     if memory.renewed and n_needed <= MAX_WHITENED:
-        size = max(size, n_needed)
+        size = max(size, int(n_needed))
     size = min(size, n_columns)
     steepest = np.argpartition(-excess, size - 1)[:size]
     return np.sort(steepest), bool(n_needed <= size)
