@@ -132,7 +132,7 @@ class ProximalNewton:
     def _kept(self, curvature: float, columns: np.ndarray, memory: _Memory) -> _Memory:
         """Return the Hessian of squared error, made where these columns have none."""
         if np.array_equal(columns, memory.columns):
-            return memory._replace(damping=0.0)
+            return memory._replace(curvature=curvature, damping=0.0)
         rows, _, weight, *_ = self.whole.data
         hessian = curvature * rows.gram(weight, columns)
         return _Memory(columns, hessian, curvature, damping=0.0)
@@ -213,7 +213,9 @@ def _made(
     seen, bent = objective.curved(state.point, goal.curvature_bandwidth, goal.scale)
     hessian = seen.hessian(bent, columns)
     least = _LEAST_CURVATURE * memory.curvature
-    curvature = max(bent.mean_curvature or 0.0, least) or 2 * goal.size / goal.scale**2
+    curvature = max(bent.mean_curvature or 0.0, least)
+    # A loss may be zero wherever it was looked at: any curvature is one then.
+    curvature = curvature or 2 * goal.size / goal.scale**2 or 1.0
     weakest = goal.weakest_damping(state.curve[-1], curvature)
     damping = max(memory.damping, weakest)
     return _Memory(columns, hessian, curvature, moments, damping, weakest)

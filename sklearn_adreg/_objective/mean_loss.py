@@ -317,8 +317,11 @@ def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
 
 def effective_number(parts: np.ndarray) -> float:
     """Return how many of the parts make up their sum."""
-    squares = float(np.sum(np.square(parts, dtype=np.float64)))
-    return float(parts.sum(dtype=np.float64)) ** 2 / squares if squares > 0 else 0.0
+    largest = float(np.max(parts, initial=0.0))
+    if not largest > 0:
+        return 0.0
+    shares = np.asarray(parts, dtype=np.float64) / largest  # squares overflow
+    return float(shares.sum()) ** 2 / float(shares @ shares)
 
 
 def _added(_xp: Any, linear: Any, offset: Any) -> Any:

@@ -69,7 +69,9 @@ def span_of(rows: Rows, weight: Any) -> Span:
     values, vectors = np.linalg.eigh(gram)
     if rows.intercept:
         values, vectors = values[:-1], vectors[:, :-1]
-    if len(values) and not values[0] > eps ** (2 / 3) * values[-1]:
+    if not np.any(values > 0):  # the rows that count are all zero, once centred
+        return Span(rows, vectors[:, :0], vectors[:, :0])
+    if not values[0] > eps ** (2 / 3) * values[-1]:
         return _span_twice(rows, roots, values, vectors)
     image = vectors * np.sqrt(values)
     image[roots > 0] /= roots[roots > 0, None]
