@@ -381,3 +381,12 @@ def test_lasso_of_a_loss_that_is_zero_wherever_one_looks() -> None:
     model.fit(X, 1e-9 * y)  # far within the tube
     assert not model.coef_.any()
     assert model.loss_curve_[-1] == 0
+
+
+def test_wide_designs_of_columns_that_nearly_depend() -> None:
+    # Powers: the smallest singular value is 6e-8 of the largest.
+    rng = np.random.default_rng(2)
+    X = rng.uniform(size=(9, 1)) ** np.arange(1, 13)
+    y = rng.standard_normal(9)
+    model = GradientDescentRegressor("pinball").fit(X, y)
+    assert_allclose(model.predict(X), y, atol=1e-7)
