@@ -12,7 +12,7 @@ from mean_losses import SETTINGS, Setting, many_rows
 from numpy.testing import assert_allclose
 
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss, effective_number
 
 # Of central differences, whose error is that of values over twice the step, and the
 # square of the step.
@@ -255,3 +255,8 @@ def test_terms_of_the_target_alone_are_left_out_but_count() -> None:
         strict=True,
     ):
         assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_effective_number_of_parts_whose_squares_overflow() -> None:
+    assert effective_number(np.array([1e300, 0.0, 1e300, 1e-9])) == pytest.approx(2)
+    assert effective_number(np.zeros(3)) == 0

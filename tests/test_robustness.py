@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import QuantileRegressor
+from sklearn.metrics import mean_pinball_loss
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import LOSSES
+from sklearn_adreg.losses import LOSSES, Expectile, Pinball
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
@@ -320,3 +322,71 @@ def test_wide_orthogonal_designs() -> None:
     y = np.array([1.0, 2.0, 4.0])
     model = GradientDescentRegressor().fit(X, y)
     np.testing.assert_allclose(model.predict(X), y, atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [{}, {"alpha": 1.0, "l1_ratio": 0.5}], ids=str)
+@pytest.mark.parametrize("name", ["squared_error", "huber", "pinball"])
+def test_columns_of_zeros(name: str, penalty: dict[str, Any]) -> None:
+    # There is nothing to choose: all coefficients are zero.
+    for shape in ((5, 2), (3, 5), (1, 3)):
+        model = GradientDescentRegressor(name, fit_intercept=False, **penalty)
+        model.fit(np.zeros(shape), np.arange(1.0, 1 + shape[0]))
+        assert not model.coef_.any()
+        assert np.isfinite(model.loss_curve_).all()
+
+
+@pytest.mark.parametrize("name", ["squared_error", "huber", "pinball"])
+def test_one_row_with_all_the_weight(name: str) -> None:
+    X, y = np.eye(4, 6), np.array([3.0, 1.0, 2.0, 5.0])
+    model = GradientDescentRegressor(name).fit(X, y, [1.0, 0.0, 0.0, 0.0])
+    assert_allclose(model.predict(X), 3.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_kinks_on_columns_that_nearly_depend(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 3))
+    X[:, 2] = X[:, 0] + 1e-9 * X[:, 2]
+    y = X[:, 0] + rng.standard_normal(30)
+    model = GradientDescentRegressor(Pinball(0.8)).fit(X, y)
+    # The same columns, orthogonal.
+    basis = np.linalg.qr(X - X.mean(axis=0))[0]
+    exact = QuantileRegressor(quantile=0.8, alpha=0).fit(basis, y).predict(basis)
+    found, optimum = (
+        mean_pinball_loss(y, predicted, alpha=0.8)
+        for predicted in (model.predict(X), exact)
+    )
+    # tol, and a condition number of 2e9 times the rounding of float64 beside it.
+    assert found == pytest.approx(optimum, rel=3e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", Expectile(0.5)], ids=str)
+def test_lasso_of_columns_in_other_units(loss: Any) -> None:
+    # Of orthogonal columns the lasso is a threshold for each.
+    rng = np.random.default_rng(0)
+    X = np.linalg.qr(rng.standard_normal((50, 3)) - 0.1)[0] * [1e-10, 1.0, 1e10]
+    y = 1e-6 * (X @ [1e10, 1.0, 1e-10]) + 1e-7 * rng.standard_normal(50)
+    model = GradientDescentRegressor(loss, alpha=1.0, l1_ratio=1, fit_intercept=False)
+    model.fit(X, y)
+    half = 0.5 if loss != "squared_error" else 1.0
+    slopes, bends = 2 * half * X.T @ y / 50, 2 * half * (X**2).sum(axis=0) / 50
+    expected = np.sign(slopes) * np.maximum(np.abs(slopes) - 1.0, 0.0) / bends
+    assert expected[2] != 0
+    assert_allclose(model.coef_, expected, rtol=1e-6)
+
+
+def test_lasso_of_a_loss_that_is_zero_wherever_one_looks() -> None:
+    X, y = drawn()
+    model = GradientDescentRegressor("epsilon_insensitive", alpha=1.0, l1_ratio=1.0)
+    model.fit(X, 1e-9 * y)  # far within the tube
+    assert not model.coef_.any()
+    assert model.loss_curve_[-1] == 0
+
+
+def test_wide_designs_of_columns_that_nearly_depend() -> None:
+    # Powers: the smallest singular value is 6e-8 of the largest.
+    rng = np.random.default_rng(2)
+    X = rng.uniform(size=(9, 1)) ** np.arange(1, 13)
+    y = rng.standard_normal(9)
+    model = GradientDescentRegressor("pinball").fit(X, y)
+    assert_allclose(model.predict(X), y, atol=1e-7)

@@ -73,8 +73,11 @@ class Goal:
 
     @property
     def curvature(self) -> float:
-        """Curvature of the parabola of that size, where no row shows any."""
-        return 2 * self.size / self.scale**2
+        """Curvature of the parabola of that size, where no row shows any.
+
+        A loss may be zero wherever it was looked at: any curvature is one then.
+        """
+        return 2 * self.size / self.scale**2 or 1.0
 
     @property
     def curvature_bandwidth(self) -> float:

@@ -137,7 +137,7 @@ class ProximalNewton:
     def _kept(self, curvature: float, columns: np.ndarray, memory: _Memory) -> _Memory:
         """Return the Hessian of squared error, made where these columns have none."""
         if np.array_equal(columns, memory.columns):
-            return memory._replace(damping=0.0)
+            return memory._replace(curvature=curvature, damping=0.0)
         rows, _, weight, *_ = self.whole.data
         hessian = curvature * rows.gram(weight, columns)
         return memory._replace(

@@ -182,18 +182,18 @@ class QuasiNewton:
         white = np.eye(len(ridge)) - ridge
         hessian = mean * white + ridge
         if newton:
-            hessian = self.coordinates.hessian(some.hessian(bent)) + ridge
+            hessian = self._in_coordinates(some.hessian, bent) + ridge
         # In a window all curvature is known, if only few rows have any.
         sampled = some is not objective and state.point.curvature is None
         if newton and self.of_all and sampled:
             if moments is None:
                 rows, _, weight, *_ = some.data
-                moments = self.coordinates.hessian(rows.gram(weight))
+                moments = self._in_coordinates(rows.gram, weight)
             # What some rows lack of the second moments of all is known.
             hessian += mean * (white - moments)
         values, vectors = np.linalg.eigh(hessian)
         raised = np.maximum(values, floor * mean)
-        values = np.maximum(values, np.finfo(float).eps * raised[-1])
+        values = np.maximum(values, np.finfo(float).eps * raised.max(initial=0.0))
         scale = 1 / np.sqrt(raised)
         return Memory(
             vectors,
@@ -206,6 +206,19 @@ class QuasiNewton:
             newton=newton,
             judging=memory is not None and memory.judging,
         )
+
+    def _in_coordinates(self, second_moments: Any, weighting: Any) -> np.ndarray:
+        """Second moments of the rows in white coordinates.
+
+        Where it took two rounds to whiten X, the square of its condition number is
+        beyond the float type, as squares of columns times a large curvature may be:
+        they are then those of the rows times the factor.
+        """
+        if not self.coordinates.twice:
+            found = second_moments(weighting)
+            if np.isfinite(found).all():
+                return self.coordinates.hessian(found)
+        return np.asarray(second_moments(weighting, factor=self.coordinates.factor))
 
 
 def _direction(memory: Memory, gradient: np.ndarray) -> np.ndarray:

@@ -90,10 +90,13 @@ class _Face(NamedTuple):
         smooth = there @ (self.hessian @ there / 2 - self.cross)
         return float(smooth + self.threshold @ np.abs(there))
 
-    def noise(self, place: _Place) -> float:
-        """Slopes below this are rounding errors of the products that they are of."""
-        sizes = np.abs(self.cross) + self.threshold + np.abs(place.point)
-        return 64 * _EPS * float(sizes.max(initial=0.0))
+    def noise(self, place: _Place) -> np.ndarray:
+        """Slopes below this are rounding errors of the products that they are of.
+
+        Each by its own entry: thresholds of columns in other units are far larger.
+        """
+        farthest = np.abs(place.point).max(initial=0.0)
+        return np.asarray(64 * _EPS * (np.abs(self.cross) + self.threshold + farthest))
 
     def minimum(self, start: np.ndarray) -> np.ndarray:
         """Go from face to face until no entry is to join."""
@@ -189,7 +192,8 @@ class _Face(NamedTuple):
         values, vectors = np.linalg.eigh(matrix)
         flat = values <= _DEPENDENT**2 * values[-1]
         along = vectors.T @ slope
-        if np.linalg.norm(along[flat]) > self.noise(place) * len(slope):
+        noise = self.noise(place)[face.entries].max()
+        if np.linalg.norm(along[flat]) > noise * len(slope):
             return -vectors[:, flat] @ along[flat], False
         return -vectors[:, ~flat] @ (along[~flat] / values[~flat]), True
 

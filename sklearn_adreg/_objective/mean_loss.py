@@ -320,8 +320,8 @@ def effective_number(parts: np.ndarray) -> float:
     largest = float(np.max(parts, initial=0.0))
     if not largest > 0:
         return 0.0
-    shares = parts.astype(np.float64) / largest  # squares of 1e160 are not finite
-    return float(shares.sum() ** 2 / np.square(shares).sum())
+    shares = np.asarray(parts, dtype=np.float64) / largest  # squares overflow
+    return float(shares.sum()) ** 2 / float(shares @ shares)
 
 
 def _added(_xp: Any, linear: Any, offset: Any) -> Any:

@@ -22,11 +22,16 @@ _REPEATED_ROWS = 8.0
 
 @dataclass(frozen=True)
 class Span:
-    """The basis B = X^T `mixing`, and the rows in it, X B = `image`."""
+    """The basis B = X^T `mixing`, and the rows in it, X B = `image`.
+
+    `basis` is B itself, where the product with X^T, in which the square of the
+    condition number cancels, has lost its digits.
+    """
 
     rows: Any
     mixing: np.ndarray
     image: np.ndarray
+    basis: np.ndarray | None = None
 
     @property
     def mean(self) -> np.ndarray:
@@ -35,12 +40,16 @@ class Span:
 
     def inner(self, coef: np.ndarray) -> np.ndarray:
         """Coordinates B^T coef of coefficients, or of their gradient."""
+        if self.basis is not None:
+            return np.asarray(self.basis.T @ coef)
         nothing = np.zeros((int(self.rows.intercept), *coef.shape[1:]))
         image = self.rows.matvec(np.concatenate([coef, nothing]))
         return self.mixing.T @ self.rows.numpy(image)
 
     def outer(self, unknowns: np.ndarray) -> np.ndarray:
         """Coefficients B u."""
+        if self.basis is not None:
+            return np.asarray(self.basis @ unknowns)
         pulled = self.rows.rmatvec(self.rows.vector(self.mixing @ unknowns))
         return pulled[:-1] if self.rows.intercept else pulled
 
@@ -72,7 +81,9 @@ def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
     values, vectors = np.linalg.eigh(gram)
     if rows.intercept:
         values, vectors = values[:-1], vectors[:, :-1]
-    if len(values) and not values[0] > eps ** (2 / 3) * values[-1]:
+    if not np.any(values > 0):  # the rows that count are all zero, once centred
+        return Span(rows, vectors[:, :0], vectors[:, :0])
+    if not values[0] > eps ** (2 / 3) * values[-1]:
         return _span_twice(rows, roots, values, vectors) if twice else None
     image = vectors * np.sqrt(values)
     image[roots > 0] /= roots[roots > 0, None]
@@ -96,4 +107,5 @@ def _span_twice(
     image = np.asarray(rows.numpy(image), dtype=np.float64)
     # Turned so that its columns are uncorrelated, as those of the first round are.
     turn = np.linalg.eigh((roots[:, None] * image).T @ (roots[:, None] * image))[1]
-    return Span(rows, mixing @ rotation @ turn, image @ turn)
+    rotation = rotation @ turn
+    return Span(rows, mixing @ rotation, image @ turn, basis @ rotation)
