@@ -67,7 +67,13 @@ def limit(max_epsilon: float, *, exact: bool) -> str:
 
 def unconverged(error: float, n_iter: int, params: dict[str, Any]) -> str:
     """Compose the warning for a descent that stopped short of its tolerance."""
-    if n_iter < params["max_iter"]:
+    if np.isnan(error):
+        reason = "a derivative of the loss is not finite there"
+        remedy = (
+            "Write the loss so that it has derivatives everywhere: beware of sqrt and "
+            "log at zero, and of `where`, which differentiates both of its branches."
+        )
+    elif n_iter < params["max_iter"]:
         reason = "rounding errors stopped it"
         remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:

@@ -9,6 +9,9 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
+# Rows of X that are copied at a time, to be looked at: a small part of many.
+_LOOKED_AT = 1 << 12
+
 
 def checked_start(
     coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, targets: np.ndarray
@@ -104,6 +107,12 @@ def check_range(
         f"{problem} instead. Multiply {name} by a constant that brings its values near "
         "one" + (", or pass it in float64." if values.dtype == np.float32 else ".")
     )
+
+
+def check_finite_rows(X: np.ndarray, index: np.ndarray) -> None:
+    """Refuse X where some of its rows hold what is not finite."""
+    for start in range(0, len(index), _LOOKED_AT):
+        assert_all_finite(X[index[start : start + _LOOKED_AT]], input_name="X")
 
 
 def described(given: Any, array: Any) -> str:

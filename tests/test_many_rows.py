@@ -256,6 +256,19 @@ def test_not_finite_in_any_row(bad: float, l1_ratio: float, row: int) -> None:
             model.fit(X, y)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_not_finite_in_a_row_without_weight(bad: float) -> None:
+    X, y = counts(1_000, 4)
+    weights = np.ones(len(y))
+    X[7, 1], weights[7] = bad, 0.0
+    # Neither measured nor centred: no sum over the rows has shown it.
+    model = GradientDescentRegressor(
+        "huber", alpha=0.1, l1_ratio=1.0, fit_intercept=False
+    )
+    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+        model.fit(X, y, weights)
+
+
 @pytest.mark.parametrize("row", [31_417, MANY_LINKED - 1])
 def test_errors_name_the_row(row: int) -> None:
     X, y = counts(MANY_LINKED, 4)

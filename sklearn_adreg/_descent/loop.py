@@ -209,7 +209,13 @@ def at(objective: Objective, penalty: Penalty, state: State, point: Point) -> St
 def minimise(
     method: Method, objective: Objective, penalty: Penalty, goal: Goal, state: State
 ) -> State:
-    """Step until a fresh model foretells no more than is tolerated."""
+    """Step until a fresh model foretells no more than is tolerated.
+
+    A state whose gradient or curvature is not finite is returned with an error of NaN.
+    """
+    bend = state.point.mean_curvature or 0.0
+    if not (np.isfinite(state.gradient).all() and np.isfinite(bend)):
+        return state._replace(error=np.nan)
     memory: Any = None
     lengths: list[float] = []
     while len(state.curve) <= goal.max_iter:
@@ -242,8 +248,8 @@ def _ended(objective: Objective, goal: Goal, state: State) -> State:
     """
     if objective.bandwidth:
         return state
-    error = min(state.error, goal.relative(state.gap, state.curve[-1]))
-    return state._replace(error=error)
+    gained = goal.relative(state.gap, state.curve[-1])
+    return state._replace(error=float(np.minimum(state.error, gained)))  # NaN stays
 
 
 def hidden(objective: Objective, point: Point) -> float:

@@ -9,7 +9,8 @@ gradient is X^T (s * g), where automatic differentiation is asked for g, the der
 of the loss by the linear predictor, alone. Along a ray z + t dz the mean loss is a
 function of one number: its value and its derivative cost no product with X.
 
-A row of weight zero does not count, whatever its target, its loss or its row of X.
+A row of weight zero does not count, whatever its target, its loss and, where that is
+finite, its row of X.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from sklearn_adreg._rows.moments import (
     weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows
-from sklearn_adreg._validation import check_range
+from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
 # A sample has so many rows, which cost little beside what a fit does once; such a part
@@ -141,11 +141,17 @@ def _check_squares(
     y: np.ndarray,
     weight: np.ndarray | None,
 ) -> None:
-    """Refuse X and y where a square in them is not finite."""
+    """Refuse X and y where a square in them is not finite.
+
+    The moments show whether any number is; without them, squares are those of the rows
+    that count, and the others are looked at, for 0 * NaN is not zero.
+    """
     if moments is None:
         mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
         square = mean_square(y - mean, weight)
         variances = data.rows.diagonal(data.weight)[: X.shape[1]]
+        if weight is not None:
+            check_finite_rows(X, np.flatnonzero(weight == 0))
     else:
         variances, square = moments.gram.diagonal(), moments.square
     check_range("y", y, weight, square)

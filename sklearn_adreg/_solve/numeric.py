@@ -28,7 +28,6 @@ from sklearn_adreg._descent.textbook import (
     textbook,
     uphill,
 )
-from sklearn_adreg._loss.check import not_finite
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.quadratic import Quadratic
@@ -36,6 +35,7 @@ from sklearn_adreg._report import diverged
 from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.start import refusal
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import SquaredError
 
@@ -135,11 +135,8 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
     )
-    if not np.isfinite(curve[0]):
-        rows, target, weight, _, row_data = data
-        linear = objective.linear_predictor(start)
-        known = map(rows.numpy, (target, linear, weight, *row_data))
-        raise not_finite(objective.loss, task.backend, *known)
+    if not np.isfinite(curve[0]) or (len(curve) == 1 and np.isnan(error)):
+        raise refusal(objective, start)
 
     def max_epsilon() -> float:
         return stable_epsilon_of_loss(objective, start, scale, _ridge(task, fit))

@@ -31,7 +31,7 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg._solve.prepare import Prepared, prepare
-from sklearn_adreg._solve.start import best_start, units
+from sklearn_adreg._solve.start import best_start, refusal, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
@@ -100,6 +100,8 @@ class Problem:
             state = at(self.objective, self.penalty, state, point)
             if self.unseen:
                 check_unseen(self.objective.data, state.gradient)
+            if not np.isfinite(state.gradient).all():
+                raise refusal(self.objective, theta)
             state = minimise(self.method, self.objective, self.penalty, goal, state)
         self._check_bounded(state, goal)
         return state
@@ -229,7 +231,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
         intercept=np.array([intercept for _, intercept in found]),
         loss_curve=summed(curves),
         epsilon=min(state.epsilon for state in states),
-        error=max(state.error for state in states),
+        error=float(np.max([state.error for state in states])),
         endless=any(state.endless for state in states),
     )
 

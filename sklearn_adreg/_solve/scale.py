@@ -88,7 +88,7 @@ def solve_with_scale(task: Task, fit: Fit) -> Solution:
         intercept=np.concatenate([each.intercept for each in found]) + levels,
         loss_curve=summed([each.loss_curve for each in found]),
         epsilon=min(each.epsilon for each in found),
-        error=max(each.error for each in found),
+        error=float(np.max([each.error for each in found])),
         endless=any(each.endless for each in found),
         scale=np.array([_scale(each) for each in found]),
     )

@@ -68,10 +68,15 @@ def best_start(
             if theta is constant or there.value + penalty.value(exact) < value:
                 return len(candidates), exact, there
         return number, theta, point
+    raise refusal(objective, starts[-1])
+
+
+def refusal(objective: MeanLoss, theta: np.ndarray) -> Exception:
+    """Compose the error for a loss that is not finite at theta, or has no slope."""
     rows, target, weight, _, row_data = objective.data
-    linear = objective.linear_predictor(starts[-1])
+    linear = objective.linear_predictor(theta)
     known = map(rows.numpy, (target, linear, weight, *row_data))
-    raise not_finite(objective.loss, objective.backend, *known)
+    return not_finite(objective.loss, objective.backend, *known)
 
 
 def units(
