@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_adreg._objective.mean_loss import MeanLoss, spread_out
+from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.rows import spread_out
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32

@@ -25,7 +25,7 @@ import numpy as np
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.slopes import slopes
 from sklearn_adreg._rows.host import HostRows
-from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._rows.rows import Data, spread_out
 from sklearn_adreg._tracing import is_traced
 from sklearn_adreg.backends.base import Backend
 
@@ -309,11 +309,6 @@ class ValuesAndGradient:
         rows = self.empty.filled(X)
         (values, *_), gradient, *_ = rows.visit(theta, self.visitor, *vectors)
         return values, gradient
-
-
-def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
-    """Return about so many rows of those given, evenly spread."""
-    return index[:: max(1, len(index) // enough)]
 
 
 def effective_number(parts: np.ndarray) -> float:

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
-from sklearn_adreg._rows.rows import Visitor
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
+from sklearn_adreg._rows.rows import Visitor, spread_out
 
 # Rows that move are few where they are not more than this part of all.
 _FEW_MOVING = 0.25

@@ -30,7 +30,7 @@ from sklearn_adreg._rows.moments import (
     measured,
     weighted_mean,
 )
-from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._rows.rows import Data, Rows, spread_out
 from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
@@ -90,20 +90,11 @@ def data_on(
 
 
 def sampled(shape: tuple[int, int], weight: np.ndarray | None) -> np.ndarray | None:
-    """Rows of a sample, in order; None where it would be most of them.
-
-    One row of each of as many stretches: neither what repeats along the rows nor what
-    drifts is missed. The draw is the same each time.
-    """
-    counted = None if weight is None else np.flatnonzero(weight)
-    n_rows = shape[0] if counted is None else len(counted)
+    """Rows of a sample, in order; None where it would be most of them."""
+    counted = np.arange(shape[0]) if weight is None else np.flatnonzero(weight)
+    n_rows = len(counted)
     size = max(_SAMPLE_ROWS, n_rows // _SAMPLE_SHARE, _SAMPLE_PER_COLUMN * shape[1])
-    if n_rows < _TIMES_AS_MANY * size:
-        return None
-    edges = np.arange(size + 1) * n_rows // size
-    within = np.random.default_rng(0).random(size) * np.diff(edges)
-    rows = edges[:-1] + within.astype(np.intp)
-    return rows if counted is None else counted[rows]
+    return None if n_rows < _TIMES_AS_MANY * size else spread_out(counted, size)
 
 
 def place_by_sample(

@@ -179,6 +179,19 @@ class Rows(ABC):
         return self.mean if self.origin is None else self.origin.mean
 
 
+def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
+    """Return so many rows of those given, in order, or all where these are fewer.
+
+    One row of each of as many stretches: neither what repeats along the rows nor what
+    drifts is missed. The draw is the same each time.
+    """
+    if len(index) <= enough:
+        return index
+    edges = np.arange(enough + 1) * len(index) // enough
+    within = np.random.default_rng(0).random(enough) * np.diff(edges)
+    return index[edges[:-1] + within.astype(np.intp)]
+
+
 class Data(NamedTuple):
     """Rows with all that belongs to each of them; `weight` sums to one.
 

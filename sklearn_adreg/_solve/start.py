@@ -14,8 +14,9 @@ import numpy as np
 
 from sklearn_adreg._descent.constant import balanced, best_constant
 from sklearn_adreg._loss.check import not_finite
-from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.rows import spread_out
 
 # As many rows tell the mean of a thing roughly; and how closely the constant is found
 # where a descent is to improve on it anyway, on how many of them.
