@@ -37,7 +37,6 @@ from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.start import refusal
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import SquaredError
 
 # Theta at the end, the objective at the start and after each step, and the error.
 Descent = tuple[np.ndarray, np.ndarray, float]
@@ -187,5 +186,5 @@ def _check_descent(
     if uphill(curve[0], curve[-1], size, fit.X.dtype):
         first, last = float(curve[0]), float(curve[-1])
         assert task.epsilon is not None
-        number, exact = len(curve) - 1, bool(task.loss == SquaredError())
-        raise diverged(task.epsilon, number, first, last, max_epsilon(), exact=exact)
+        number, limit = len(curve) - 1, max_epsilon()
+        raise diverged(task.epsilon, number, first, last, limit, exact=fit.squared)

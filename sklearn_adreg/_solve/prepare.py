@@ -22,7 +22,7 @@ from sklearn_adreg._solve.task import Fit, Task
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
-_SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
+SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
 # Smallest eigenvalue of a sample's scaled moments by which all rows are whitened: where
 # it shows less of a direction, other rows may be so long there that whitening harms.
 _SPANNING = 1e-8
@@ -46,12 +46,16 @@ class Prepared(NamedTuple):
     unseen: bool = False
 
 
-def prepare(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
+def in_place(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
+    """Place the rows: a penalty has its corners in theta's own coordinates."""
+    sample = sampled_rows(task, fit) if by_sample else None
+    data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
+    return Prepared(data, sample=sample)
+
+
+def in_white_coordinates(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
     """Place the rows, measure them or a sample of them, and choose coordinates."""
     sample = sampled_rows(task, fit) if by_sample else None
-    if not task.smooth:  # the penalty has corners in theta's own coordinates
-        data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
-        return Prepared(data, sample=sample)
     found = None if sample is None else _by_sample(task, fit, sample)
     if found is not None:
         return found
@@ -89,7 +93,7 @@ def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
     """Rows that stand for all, where a descent on them is worth it."""
     kinked, convex, linked = fit.traits
     early = kinked or not convex or not task.smooth
-    few = _SAMPLED_KINKED if early else _SAMPLED_LINKED
+    few = SAMPLED_KINKED if early else _SAMPLED_LINKED
     if task.device is not None or not (early or linked) or len(fit.X) < few:
         return None
     return sampled(fit.X.shape, fit.weight)

@@ -33,6 +33,11 @@ class Fit(NamedTuple):
     traits: Traits
     curvature: float = 0.0
 
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is squared error, whose targets are centred."""
+        return self.curvature > 0
+
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
         return self.start is None and task.tol > 0
