@@ -177,7 +177,7 @@ def _minimum(
 ) -> tuple[np.ndarray, bool]:
     """Minimum of the model on some columns; False where its penalty is too strong.
 
-    It is stronger at most where the model gets lower with the right one as well.
+    A stronger penalty is kept only if its minimum lowers the model with the right one.
     """
     start, part = state.theta[columns], penalty.columns(columns)
     slopes = state.gradient[columns] - part.gradient(start)

@@ -104,6 +104,8 @@ class QuasiNewton:
             memory = self._metric(objective, penalty, goal, state, memory, newton)
         elif not self.coordinates.dense:
             # No Hessian is made in scaled columns: steps tell of their correlations.
+            # Where these are strong, what is left may look too small, by the root of
+            # the condition number at the most: nothing better is known of it.
             fresh = len(memory.pairs) >= _WATCHED
         along = slope if memory.vectors is None else memory.vectors.T @ slope
         # As far as the undamped metric leads, but not beyond what is known to be near.

@@ -1,4 +1,4 @@
-"""The mean loss as a function of the coefficients: the only loop over the rows.
+"""The mean loss as a function of the coefficients: where descents visit the rows.
 
 With weights s_i that sum to one and linear predictors z_i = x_i . theta + offset_i,
 

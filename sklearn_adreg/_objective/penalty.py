@@ -2,7 +2,7 @@
 
     penalty(theta) = sum_j l1_j |theta_j| + l2_j / 2 * theta_j^2
 
-The strengths of the intercept are zero. All that a descent asks of the penalty is here.
+The strengths of the intercept are zero. The formulas that descents share are here.
 """
 
 from __future__ import annotations

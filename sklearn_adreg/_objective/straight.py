@@ -104,7 +104,7 @@ class StraightLoss:
 
 @dataclass(frozen=True)
 class Settled:
-    """What is known of the rows of `whole`: their pieces, and their summed gradient."""
+    """The straight pieces of rows of `whole`, and the sum of their gradients."""
 
     whole: MeanLoss
     pieces: Pieces

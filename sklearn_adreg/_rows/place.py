@@ -107,7 +107,7 @@ def place_by_sample(
 ) -> tuple[Data, Moments]:
     """Place all rows in host memory, centred by a sample; with the sample's moments.
 
-    Nobody has looked at the rest of X: that is for `check_unseen`.
+    Whether the rest of X is finite is for `check_unseen` to say.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
     few, moments = measured(X[sample], y[sample], shares, intercept=intercept)

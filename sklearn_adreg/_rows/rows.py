@@ -2,7 +2,8 @@
 
 Rows are X less its mean and, where there is an intercept, a last column of ones: with p
 columns in all, coefficients and intercept are one array `theta` of length p (or p by k,
-for k predictors a row). Nobody but `inner` and `outer` knows the mean.
+for k predictors a row). Only where rows are made, and in `inner` and `outer`, is X less
+its mean another thing than X.
 
 A *row vector* has one entry a row, or k of them: (n,) or (n, k). It lives where the
 rows live and is opaque to a descent, which hands it back as it came. What has p entries

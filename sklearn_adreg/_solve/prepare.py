@@ -34,7 +34,8 @@ class Prepared(NamedTuple):
     The coordinates are `of_all` where all rows were measured. `theta` (p, n_targets)
     is least squares, or another start, where second moments were measured, and
     `sample` are the numbers of rows that stand for all. `known` are columns, and the
-    Hessian of squared error by them. Rows are `unseen` where nobody has looked at all.
+    Hessian of squared error by them. Rows are `unseen` where it has not
+    been checked yet that all numbers in X are finite.
     """
 
     data: Data

@@ -57,8 +57,8 @@ class Problem:
     With `windows` the loss, which has kinks, is seen through windows that narrow.
     `least_squares` is theta where it came with the second moments, and `sample` are
     the numbers of rows that stand for all, where there are many. The rows are `unseen`
-    where nobody has looked at all of them yet, and `constant` is theta of the best
-    constant where it is known.
+    where it is not checked yet that all of X is finite, and `constant` is theta of the
+    best constant where it is known.
     """
 
     objective: MeanLoss

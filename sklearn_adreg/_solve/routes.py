@@ -1,4 +1,9 @@
-"""THE table of routes: which descent serves which parameters, loss and X."""
+"""The table of routes: which descent serves which parameters, loss and X.
+
+The table does not show that a loss whose scale is estimated is fitted at one scale
+after another, and that a descent may start where the same method has ended on a
+sample of the rows, or on absolute error.
+"""
 
 from __future__ import annotations
 

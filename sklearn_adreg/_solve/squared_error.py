@@ -69,7 +69,15 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         value, gradient = objective.value_and_gradient(theta)
         first = float(value), np.asarray(gradient)
     eps = float(np.finfo(fit.X.dtype).eps)
-    goal = Goal(task.tol, task.max_iter, 1.0, 0.0, 1.0, eps, fit.report)
+    goal = Goal(
+        task.tol,
+        task.max_iter,
+        scale=1.0,
+        size=0.0,
+        reach=1.0,
+        eps=eps,
+        report=fit.report,
+    )
     square = mean_square(fit.y, fit.weight) if moments is None else moments.square
     scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()

@@ -1,8 +1,7 @@
 """Where a descent starts: the least of what is given, a constant, and least squares.
 
-A loss that is not convex starts from a robust convex fit, and where there are many rows
-a descent starts where one on a sample of them has ended. All are functions from data to
-theta, compared by the objective.
+What is given may be where another descent has ended: that of a robust convex loss, or
+of a sample of the rows. All are theta, and compared by the objective.
 """
 
 from __future__ import annotations
