@@ -59,6 +59,11 @@ def place(
     `weight` sums to one, and is None where all are the same. X is refused, and y, where
     a square in it is not finite.
     """
+    if measure and offset is not None:
+        raise NotImplementedError(
+            "Moments must be those of targets without an offset. Got an offset, which "
+            "they would ignore, and measure=True. Set measure=False."
+        )
     rows: Rows
     moments = None
     if device is not None:
