@@ -29,7 +29,7 @@ _TAIL, _INWARD = 1e-8, 64
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
     """Whether the objective falls for ever beyond theta, in what is not penalised."""
-    free = np.where((penalty.l1 == 0) & (penalty.l2 == 0), theta, 0.0)
+    free = np.where(penalty.free, theta, 0.0)
     if not free.any():
         return False
     index = spread_out(objective.data.rows.nonzero(objective.data.weight), _SOME_ROWS)

@@ -107,7 +107,7 @@ def _solve_squared_error(
 
     def max_epsilon() -> float:
         largest = largest_eigenvalue(data, intercept=False)
-        return stable_epsilon(fit.curvature * largest + _ridge(task, fit))
+        return stable_epsilon(fit.curvature * largest + _strongest_ridge(task, fit))
 
     size = fit.curvature / 2 * float(square.sum())
     _check_descent(task, fit, curve, size, max_epsilon)
@@ -138,7 +138,9 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit) -> Solution:
         raise refusal(objective, start)
 
     def max_epsilon() -> float:
-        return stable_epsilon_of_loss(objective, start, scale, _ridge(task, fit))
+        return stable_epsilon_of_loss(
+            objective, start, scale, _strongest_ridge(task, fit)
+        )
 
     _check_descent(task, fit, curve, float(curve[0]), max_epsilon)
     coef, intercept = data.rows.outer(theta)
@@ -171,8 +173,8 @@ def _step_by_step(
     return np.asarray(state.theta, dtype=np.float64), curve, float(state.error[0])
 
 
-def _ridge(task: Task, fit: Fit) -> float:
-    return float(task.penalty(fit.X.shape[1]).l2.max())
+def _strongest_ridge(task: Task, fit: Fit) -> float:
+    return float(task.penalty(fit.X.shape[1]).curvature.max())
 
 
 def _check_descent(

@@ -120,7 +120,9 @@ class Problem:
         else:
             if self.sample is not None:
                 candidates.append(self._of_sample().descend().theta)
-                near = _DEVIATIONS * np.sqrt(self.penalty.l2.size / len(self.sample))
+                near = _DEVIATIONS * np.sqrt(
+                    len(self.penalty.curvature) / len(self.sample)
+                )
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(

@@ -154,5 +154,5 @@ def _likely(
     residual = np.maximum(values * 2 / curvature, 0.0)
     errors = np.sqrt(np.outer(quadratic.gram.diagonal(), residual) / n_rows)
     reach = np.abs(slope) + _STANDARD_ERRORS * curvature * errors
-    near = reach >= penalty.column().l1
-    return np.flatnonzero((near | (coef != 0)).any(axis=1))
+    moving = penalty.column().excess(reach, coef) >= 0
+    return np.flatnonzero(moving.any(axis=1))
