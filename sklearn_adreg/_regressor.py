@@ -309,7 +309,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             solution = solve(task, X, targets, weights, start, report)
-        if solution.endless or (self.tol > 0 and solution.error > self.tol):
+        if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
             settled = solution.settled

@@ -72,7 +72,13 @@ def unconverged(
 
     It is `settled` where the scale of the errors, if it is estimated, was found.
     """
-    if not settled:
+    if np.isnan(error):
+        reason = "a derivative of the loss is not finite there"
+        remedy = (
+            "Write the loss so that it has derivatives everywhere: beware of sqrt and "
+            "log at zero, and of `where`, which differentiates both of its branches."
+        )
+    elif not settled:
         reason = "no scale was found that is the one of its own fit's errors"
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
     elif n_iter < params["max_iter"]:

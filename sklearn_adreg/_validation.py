@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_array
 
 # Sparse formats that are used as they are; others are converted to the first.
 SPARSE = ("csr", "csc")
+# Rows of X that are copied at a time, to be looked at: a small part of many.
+_LOOKED_AT = 1 << 12
 
 
 def checked_start(
@@ -125,6 +127,12 @@ def _varies(values: Any, rows: Any, columns: np.ndarray) -> bool:
         some = values[:, columns][rows]
         return some.nnz > 0 and (some.max(axis=0) - some.min(axis=0)).nnz > 0
     return any(np.ptp(values[rows, j]) > 0 for j in columns)
+
+
+def check_finite_rows(X: np.ndarray, index: np.ndarray) -> None:
+    """Refuse X where some of its rows hold what is not finite."""
+    for start in range(0, len(index), _LOOKED_AT):
+        assert_all_finite(X[index[start : start + _LOOKED_AT]], input_name="X")
 
 
 def described(given: Any, array: Any) -> str:

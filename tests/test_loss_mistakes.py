@@ -10,6 +10,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -269,6 +270,31 @@ def test_not_finite_at_the_start() -> None:
         ValueError, match=r"finite for every sample.* row 40, with y_true=-3"
     ):
         GradientDescentRegressor(loss).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"alpha": 0.1, "l1_ratio": 1.0}, {"epsilon": 0.01}],
+    ids=str,
+)
+def test_no_derivative_in_one_row(parameters: dict[str, Any]) -> None:
+    y = Y.copy()
+    y[40] = 900.0
+
+    def smooth(y_true: Any, y_pred: Any) -> Any:
+        root = adnp.sqrt(adnp.where(y_true > 800, 0 * y_pred, 1 + 0 * y_pred))
+        return adnp.sqrt(1 + (y_true - y_pred) ** 2) + root
+
+    with pytest.raises(ValueError, match=r"a finite derivative .* Got nan .* row 40"):
+        GradientDescentRegressor(smooth, **parameters).fit(X, y)
+
+    def kinked(y_true: Any, y_pred: Any) -> Any:
+        return smooth(y_true, y_pred) + adnp.abs(y_true - y_pred)
+
+    if "epsilon" in parameters:
+        return
+    with pytest.warns(ConvergenceWarning, match="derivative of the loss is not finite"):
+        GradientDescentRegressor(kinked, **parameters).fit(X, y)
 
 
 def test_not_bounded_below() -> None:

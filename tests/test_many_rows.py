@@ -14,10 +14,17 @@ from sklearn.linear_model import PoissonRegressor
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._rows.place import place
+from sklearn_adreg._rows.rows import spread_out
+from sklearn_adreg._solve.start import units
+from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.losses import (
     LOSSES,
     AbsolutePercentageError,
     GammaDeviance,
+    Huber,
     Pinball,
     PoissonDeviance,
 )
@@ -256,6 +263,19 @@ def test_not_finite_in_any_row(bad: float, l1_ratio: float, row: int) -> None:
             model.fit(X, y)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_not_finite_in_a_row_without_weight(bad: float) -> None:
+    X, y = counts(1_000, 4)
+    weights = np.ones(len(y))
+    X[7, 1], weights[7] = bad, 0.0
+    # Neither measured nor centred: no sum over the rows has shown it.
+    model = GradientDescentRegressor(
+        "huber", alpha=0.1, l1_ratio=1.0, fit_intercept=False
+    )
+    with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+        model.fit(X, y, weights)
+
+
 @pytest.mark.parametrize("row", [31_417, MANY_LINKED - 1])
 def test_errors_name_the_row(row: int) -> None:
     X, y = counts(MANY_LINKED, 4)
@@ -281,3 +301,28 @@ def test_warm_start_goes_on_from_the_fit_before() -> None:
     X, y = counts(MANY_LINKED, 4)
     model = GradientDescentRegressor(PoissonDeviance(), warm_start=True).fit(X, y)
     assert model.fit(X, y).n_iter_ == 1
+
+
+def test_scales_of_hourly_rows() -> None:
+    # A row in 24 would be that of one hour, whose target never changes.
+    hours = np.arange(24 * 4096)
+    y = np.where(hours % 24 < 12, 0.0, 1.0) + np.where(hours % 24 == 0, 5.0, 0.0)
+    data, _ = place(
+        np.cos(hours)[:, None],
+        y,
+        None,
+        backend=AutogradBackend(),
+        device=None,
+        intercept=True,
+        measure=False,
+    )
+    objective = MeanLoss(data, LinearLoss.of(Huber(scale=1.0)), AutogradBackend())
+    point = objective.point(objective.linear_predictor(np.zeros(2)))
+    scale, size, _ = units(objective, point, linked=False)
+    # Of 4,096 rows: the standard error of a standard deviation is 2 % of it here.
+    assert scale == pytest.approx(y.std(), rel=0.06)
+    assert size > 0
+    index = spread_out(hours, 4096)
+    assert len(index) == 4096
+    assert (np.diff(index) > 0).all()
+    assert_array_equal(spread_out(hours[:9], 9), hours[:9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,12 @@ from pages import ROOT
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._solve import routes
+from sklearn_adreg._solve.prepare import (
+    SAMPLED_KINKED,
+    in_place,
+    in_white_coordinates,
+)
+from sklearn_adreg._solve.problem import proximal_newton, quasi_newton
 from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
 from sklearn_adreg.losses import Huber
 
@@ -96,7 +103,25 @@ def test_some_route_serves_whatever_is_asked() -> None:
         assert last.X == "any", each
 
 
+def test_words_name_what_is_called() -> None:
+    for route in ROUTES:
+        if not isinstance(route.solve, partial):
+            continue
+        called, corners = route.solve.keywords, route.penalty == "l1"
+        method = proximal_newton if corners else quasi_newton
+        assert called["method"] is method, route
+        words = route.method.split(",")[0].lower()
+        assert method.__name__ == words.replace("-", "_").replace(" ", "_")
+        assert called["prepare"] is (in_place if corners else in_white_coordinates)
+        kinked = route.loss == "kinked"
+        assert called.get("windows", False) is kinked
+        assert ("in windows" in route.method) is kinked
+        assert ("StraightLoss" in route.objective) is kinked
+
+
 def test_shapes_say_what_they_are() -> None:
     assert {route.X for route in ROUTES} == set(SHAPES)
-    assert f"min(n, d) <= min({MAX_WHITENED}, max(64, max_iter))" in SHAPES
+    few = f"min(n, d) <= min({MAX_WHITENED}, max(64, max_iter)), d <= n or cold"
+    assert few in SHAPES
+    assert f"n >= {SAMPLED_KINKED}, d >= 100, fresh" in SHAPES
     assert f"d <= min(n, {MAX_WHITENED}, 20 max_iter)" in SHAPES

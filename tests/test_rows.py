@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -12,7 +12,16 @@ import pytest
 from kinds_of_rows import BUILDERS, every_builder, kinds
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_adreg._descent.coordinates import whitened
+from sklearn_adreg._descent.loop import Goal
+from sklearn_adreg._descent.refinement import refine
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import Moments, measured, pooled
+from sklearn_adreg._rows.place import place
+from sklearn_adreg.backends import AutogradBackend
+from sklearn_adreg.losses import SquaredError
 
 # Errors in units of the rounding of a term: sums of n of them gather some, at the most
 # in proportion to n.
@@ -483,3 +492,24 @@ def test_moments(name: str) -> None:
     assert_allclose(together.gram, found.gram, rtol=1e-8, atol=1e-9 * scale.max() ** 2)
     assert_allclose(together.cross, found.cross, rtol=1e-7, atol=1e-8 * scale.max())
     assert_allclose(together.square, found.square, rtol=1e-9)
+
+
+def test_an_offset_is_not_ignored() -> None:
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    backend, offset = AutogradBackend(), np.ones(20)
+    given: dict[str, Any] = {"backend": backend, "device": None, "intercept": True}
+    with pytest.raises(NotImplementedError, match=r"Got an offset, .*measure=True"):
+        place(X, X[:, :1], None, **given, measure=True, offset=offset)
+    data, _ = place(X, X[:, :1], None, **given, measure=False, offset=offset)
+    objective = MeanLoss(data, LinearLoss.of(SquaredError()), backend)
+    coordinates = whitened(
+        data.rows, data.weight, data.rows.gram(data.weight), np.zeros(3)
+    )
+    # A condition number that asks for refinement.
+    coordinates = replace(coordinates, condition=1e8)
+    penalty = Penalty.elastic_net(0.0, 0.0, 2, intercept=True).column()
+    goal = Goal(1e-6, 9, 1.0, 0.0, 1.0, 2e-16, lambda _values: None)
+    theta = np.zeros((3, 1))
+    first = objective.value_and_gradient(theta)
+    with pytest.raises(NotImplementedError, match=r"Got an offset, .*Subtract it"):
+        refine(objective, penalty, coordinates, goal, 2.0, np.ones(1), theta, first)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
-from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss, weighted
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.straight import Settled
 
@@ -25,8 +25,8 @@ from sklearn_adreg._objective.straight import Settled
 # (half and double: 4 and 1 % more steps), but narrower by the first factor at the least
 # (both: the same), and by the second at the most (3 % more and 2 % less).
 _HIDDEN_TOLERANCE, _LEAST_NARROWING, _MOST_NARROWING = 0.5, 2.0, 10.0
-# Where the minimum is near, the first window is narrower than that distance by this
-# (both: the same).
+# Where the distance to the minimum is known, the first window is that distance divided
+# by this (both: the same).
 _INTO_DISTANCE = 2.0
 # Residuals that are as good as zero, relative to the scale: where half of the rows fit
 # exactly, windows begin there (both: the same).
@@ -138,11 +138,12 @@ def _through(
 
 
 def _distance(whole: MeanLoss, linear: Any, other: Any) -> float:
-    """Root mean square difference of linear predictors."""
-    rows = whole.data.rows
-    _, (squares,) = rows.apply(_squared_difference, linear, other)
-    return float(np.sqrt(squares / rows.shape[0]))
+    """Root mean square difference of linear predictors, by the weights of the rows."""
+    rows, _, weight, *_ = whole.data
+    _, (square,) = rows.apply(_squared_difference, weight, linear, other)
+    return float(np.sqrt(square))
 
 
-def _squared_difference(_xp: Any, one: Any, other: Any) -> Any:
-    return (), (((one - other) ** 2).sum(),)
+def _squared_difference(xp: Any, weight: Any, one: Any, other: Any) -> Any:
+    """Visitor: weighted squares, of the rows that count."""
+    return (), (weighted(xp, (one - other) ** 2, weight, True).sum(),)

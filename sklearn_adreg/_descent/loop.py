@@ -3,7 +3,7 @@
 A method proposes a step, the minimum of its model of the objective here; a line search
 along it costs one product with X, and the gradient where it ends another. A method is
 pure: it gets a state, returns a step, and keeps what it learns in `memory`. It does not
-know whether the loss is seen through a window, nor why it is run.
+know why it is run, nor who narrows the window that a loss with kinks is seen through.
 
 A claim to have arrived counts only of a fresh model, one made at this very point: where
 few rows have most of the curvature, models of earlier points foretell steps that are
@@ -28,7 +28,7 @@ Report = Callable[[np.ndarray], None]
 # Halves and doubles are of 99 fits of twelve losses.
 # How exactly the minimum for a window is found: a part of what the window hides (half:
 # the same; double: 4 % more steps in the windows after), or of the tolerance, of which
-# as much again hides (half and double: 1 % of the steps).
+# the window may hide as much again (half and double: 1 % of the steps).
 _HIDDEN_SHARE, _TOLERANCE_SHARE = 0.3, 0.25
 # Objectives below this part of the loss of predictions that are a standard deviation
 # off are as good as zero: tolerances are not relative to less (both: the same).
@@ -221,7 +221,13 @@ def at(objective: Objective, penalty: Penalty, state: State, point: Point) -> St
 def minimise(
     method: Method, objective: Objective, penalty: Penalty, goal: Goal, state: State
 ) -> State:
-    """Step until a fresh model foretells no more than is tolerated."""
+    """Step until a fresh model foretells no more than is tolerated.
+
+    A state whose gradient or curvature is not finite is returned with an error of NaN.
+    """
+    bend = state.point.mean_curvature or 0.0
+    if not (np.isfinite(state.gradient).all() and np.isfinite(bend)):
+        return state._replace(error=np.nan)
     memory: Any = None
     lengths: list[float] = []
     renewed = False
@@ -256,7 +262,8 @@ def _ended(objective: Objective, goal: Goal, state: State) -> State:
     """
     if objective.bandwidth:
         return state
-    error = min(state.error, goal.relative(state.gap, state.curve[-1]))
+    gained = goal.relative(state.gap, state.curve[-1])
+    error = float(np.minimum(state.error, gained))  # NaN stays
     return state._replace(error=error, distant=state.error > goal.tol)
 
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
-from sklearn_adreg._objective.mean_loss import MeanLoss, spread_out
+from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.rows import spread_out
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32
@@ -40,7 +41,7 @@ _TAIL, _INWARD = 1e-8, 64
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
     """Whether the objective falls for ever beyond theta, in what is not penalised."""
-    free = _unpenalised(penalty, theta)
+    free = np.where(penalty.free, theta, 0.0)
     if not free.any():
         return False
     index = spread_out(objective.data.rows.nonzero(objective.data.weight), _SOME_ROWS)
@@ -78,13 +79,9 @@ def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -
     So does log(1 + exp(z)), which overflows, where a difference falls for ever.
     """
     linear = objective.linear_predictor(theta)
-    ray = objective.ray(_unpenalised(penalty, theta))
+    ray = objective.ray(np.where(penalty.free, theta, 0.0))
     end, beyond = (objective.point(linear, ray, t) for t in (0.0, 1.0))
     return end.directional_derivative < 0 and not np.isfinite(beyond.value)
-
-
-def _unpenalised(penalty: Penalty, theta: np.ndarray) -> np.ndarray:
-    return np.where((penalty.l1 == 0) & (penalty.l2 == 0), theta, 0.0)
 
 
 def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:

@@ -82,7 +82,12 @@ def _value_and_gradient(
         value, gradient = objective.value_and_gradient(theta)
         return float(value), np.asarray(gradient)
     visitor = _Residuals(objective.loss, objective.backend)
-    _, target, weight, *_ = objective.data
+    _, target, weight, offset, _ = objective.data
+    if offset is not None:
+        raise NotImplementedError(
+            "Refined residuals must be those of rows without an offset. Got an offset, "
+            "which they would ignore. Subtract it from the target."
+        )
     (value,), gradient = rows.visit(theta, visitor, target, weight)
     return float(value), gradient
 

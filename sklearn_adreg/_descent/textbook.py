@@ -162,13 +162,14 @@ def textbook(
     )
     iterate = backend.iterate if compiled else iterate_in_python
     run = partial(iterate, step, any_active, batch)
-    # The first step leads from nowhere to theta, and is not counted.
+    # A step evaluates where the last one has led, and finds the next: the first such
+    # evaluation is that of the start, and is not counted as a step.
     theta, active = theta.astype(dtype), np.ones(len(n_iter), dtype=bool)
     nothing, taken = np.zeros(theta.shape[1], dtype=dtype), dtype.type(-1)
-    nowhere = BatchState(
+    unevaluated = BatchState(
         theta, theta, nothing[0], nothing, nothing[: len(n_iter)], taken, active
     )
-    return run, run(nowhere, 1, unreported)[0]
+    return run, run(unevaluated, 1, unreported)[0]
 
 
 def unreported(_values: np.ndarray) -> None:

@@ -115,19 +115,22 @@ def not_finite(
     weight: np.ndarray,
     *row_data: np.ndarray,
 ) -> Exception:
-    """Compose the error for a mean loss that is not finite where a descent starts.
+    """Compose the error for a loss that is not finite where a descent starts.
 
-    Targets and linear predictors are (n,) or (n, k).
+    Or its derivative is not. Targets and linear predictors are (n,) or (n, k).
     """
     differentiate = backend.value_and_derivative(loss)
-    values = differentiate(np.ascontiguousarray(y_true), linear, *row_data)[0]
-    fine = np.isfinite(values).T | (weight == 0)
+    values, slopes = differentiate(np.ascontiguousarray(y_true), linear, *row_data)
+    rule, got, counted = "be finite", "", (weight > 0)
+    if np.isfinite(values.T[..., counted]).all():
+        rule, got, values = "have a finite derivative", " as a derivative", slopes
+    fine = np.isfinite(values).T | ~counted
     at = np.unravel_index(np.argmin(fine), fine.shape)[::-1]
     return ValueError(
-        f"The loss {named(loss.loss)} must be finite for every sample. Got "
-        f"{values[at]} in row {at[0]}, with y_true={y_true[at]} and a linear predictor "
-        f"of {linear[at]:.6g}. Leave such rows out, or write the loss so that it is "
-        "defined there."
+        f"The loss {named(loss.loss)} must {rule} for every sample. Got "
+        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[at]} and a linear "
+        f"predictor of {linear[at]:.6g}. Leave such rows out, or write the loss so "
+        "that it is defined there."
     )
 
 

@@ -1,4 +1,4 @@
-"""The mean loss as a function of the coefficients: the only loop over the rows.
+"""The mean loss as a function of the coefficients: where descents visit the rows.
 
 With weights s_i that sum to one and linear predictors z_i = x_i . theta + offset_i,
 
@@ -9,7 +9,8 @@ gradient is X^T (s * g), where automatic differentiation is asked for g, the der
 of the loss by the linear predictor, alone. Along a ray z + t dz the mean loss is a
 function of one number: its value and its derivative cost no product with X.
 
-A row of weight zero does not count, whatever its target, its loss or its row of X.
+A row of weight zero does not count, whatever its target, its loss and, where that is
+finite, its row of X.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.slopes import slopes
 from sklearn_adreg._rows.host import HostRows
-from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._rows.rows import Data, spread_out
 from sklearn_adreg._tracing import is_traced
 from sklearn_adreg.backends.base import Backend
 
@@ -308,11 +309,6 @@ class ValuesAndGradient:
         rows = self.empty.filled(X)
         (values, *_), gradient, *_ = rows.visit(theta, self.visitor, *vectors)
         return values, gradient
-
-
-def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
-    """Return about so many rows of those given, evenly spread."""
-    return index[:: max(1, len(index) // enough)]
 
 
 def effective_number(parts: np.ndarray) -> float:

@@ -2,7 +2,8 @@
 
     penalty(theta) = sum_j l1_j |theta_j| + l2_j / 2 * theta_j^2
 
-The strengths of the intercept are zero. All that a descent asks of the penalty is here.
+The strengths of the intercept are zero. All that a descent that chooses its own steps
+asks of the penalty is here; the textbook compiles a step of the strengths themselves.
 """
 
 from __future__ import annotations
@@ -35,6 +36,20 @@ class Penalty:
     def smooth(self) -> bool:
         """Whether it is differentiable."""
         return not self.l1.any()
+
+    @property
+    def curvature(self) -> np.ndarray:
+        """Diagonal of the Hessian of the smooth term."""
+        return self.l2
+
+    @property
+    def free(self) -> np.ndarray:
+        """Which entries cost nothing."""
+        return (self.l1 == 0) & (self.l2 == 0)
+
+    def strengthened(self, times: float) -> Penalty:
+        """Return the same with so many times the l1 term."""
+        return Penalty(times * self.l1, self.l2)
 
     def column(self) -> Penalty:
         """Return the same for several targets side by side, (p, 1)."""
@@ -69,13 +84,27 @@ class Penalty:
         Exact to rounding, from any start, also where columns depend on each other.
         """
         if self.l2.any():
-            hessian = hessian + np.diag(self.l2)
+            hessian = hessian + np.diag(self.curvature)
         return active_set.minimum(hessian, cross, self.l1, start)
 
     def violation(self, gradient: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Subgradient nearest zero, given the gradient of all smooth terms."""
         held = np.sign(gradient) * np.maximum(np.abs(gradient) - self.l1, 0.0)
         return np.where(theta == 0, held, gradient + self.l1 * np.sign(theta))
+
+    def excess(self, gradient: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """How much too steep the smooth terms are for zeros to stay; else infinite."""
+        moving = (theta != 0) | (self.l1 == 0)
+        return np.where(moving, np.inf, np.abs(gradient) - self.l1)
+
+    def excess_ratio(self, gradient: np.ndarray, theta: np.ndarray) -> float:
+        """How many times as strong an l1 term holds all zeros; 0 where it has none."""
+        held = (theta == 0) & (self.l1 > 0)
+        return float((np.abs(gradient[held]) / self.l1[held]).max(initial=0.0))
+
+    def steepness(self, gradient: np.ndarray) -> float:
+        """Size of the terms of which subgradients are sums: of rounding, a scale."""
+        return float((np.abs(gradient) + self.l1).max())
 
     def slope_along(
         self, smooth: float, theta: np.ndarray, direction: np.ndarray

@@ -62,7 +62,7 @@ class Quadratic(NamedTuple):
         """
         gradient = self.values_and_gradient(theta)[1] + penalty.gradient(theta)
         left = penalty.violation(gradient, theta)
-        hessian = self.curvature * self.gram + np.diag(penalty.l2[:, 0])
+        hessian = self.curvature * self.gram + np.diag(penalty.curvature[:, 0])
         gap = (left * np.linalg.solve(hessian, left)).sum(axis=0)
         return np.sqrt(np.maximum(gap, 0.0) / self.curvature)
 

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
-from sklearn_adreg._rows.rows import Visitor
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
+from sklearn_adreg._rows.rows import Visitor, spread_out
 
 # Rows that move are few where they are not more than this part of all.
 _FEW_MOVING = 0.25
@@ -104,7 +104,7 @@ class StraightLoss:
 
 @dataclass(frozen=True)
 class Settled:
-    """What is known of the rows of `whole`: their pieces, and their summed gradient."""
+    """The straight pieces of rows of `whole`, and the sum of their gradients."""
 
     whole: MeanLoss
     pieces: Pieces

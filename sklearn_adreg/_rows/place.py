@@ -33,9 +33,9 @@ from sklearn_adreg._rows.moments import (
     moments_of,
     weighted_mean,
 )
-from sklearn_adreg._rows.rows import Data, Rows
+from sklearn_adreg._rows.rows import Data, Rows, spread_out
 from sklearn_adreg._rows.sparse import sparse_rows
-from sklearn_adreg._validation import check_range
+from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
 # A sample has so many rows, which cost little beside what a fit does once; such a part
@@ -63,6 +63,11 @@ def place(
     `weight` sums to one, and is None where all are the same. X is refused, and y, where
     a square in it is not finite.
     """
+    if measure and offset is not None:
+        raise NotImplementedError(
+            "Moments must be those of targets without an offset. Got an offset, which "
+            "they would ignore, and measure=True. Set measure=False."
+        )
     rows: Rows
     moments = None
     if sparse.issparse(X):
@@ -96,20 +101,11 @@ def data_on(
 
 
 def sampled(shape: tuple[int, int], weight: np.ndarray | None) -> np.ndarray | None:
-    """Rows of a sample, in order; None where it would be most of them.
-
-    One row of each of as many stretches: neither what repeats along the rows nor what
-    drifts is missed. The draw is the same each time.
-    """
-    counted = None if weight is None else np.flatnonzero(weight)
-    n_rows = shape[0] if counted is None else len(counted)
+    """Rows of a sample, in order; None where it would be most of them."""
+    counted = np.arange(shape[0]) if weight is None else np.flatnonzero(weight)
+    n_rows = len(counted)
     size = max(_SAMPLE_ROWS, n_rows // _SAMPLE_SHARE, _SAMPLE_PER_COLUMN * shape[1])
-    if n_rows < _TIMES_AS_MANY * size:
-        return None
-    edges = np.arange(size + 1) * n_rows // size
-    within = np.random.default_rng(0).random(size) * np.diff(edges)
-    rows = edges[:-1] + within.astype(np.intp)
-    return rows if counted is None else counted[rows]
+    return None if n_rows < _TIMES_AS_MANY * size else spread_out(counted, size)
 
 
 def place_by_sample(
@@ -122,7 +118,7 @@ def place_by_sample(
 ) -> tuple[Data, Moments]:
     """Place all rows in host memory, centred by a sample; with the sample's moments.
 
-    Nobody has looked at the rest of X: that is for `check_unseen`.
+    Whether the rest of X is finite is for `check_unseen` to say.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
     if sparse.issparse(X):
@@ -150,11 +146,17 @@ def _check_squares(
     y: np.ndarray,
     weight: np.ndarray | None,
 ) -> None:
-    """Refuse X and y where a square in them is not finite."""
+    """Refuse X and y where a square in them is not finite.
+
+    The moments show whether any number is; without them, squares are those of the rows
+    that count, and the others are looked at, for 0 * NaN is not zero.
+    """
     if moments is None:
         mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
         square = mean_square(y - mean, weight)
         variances = data.rows.diagonal(data.weight)[: X.shape[1]]
+        if weight is not None:
+            check_finite_rows(X, np.flatnonzero(weight == 0))
     else:
         variances, square = moments.gram.diagonal(), moments.square
     check_range("y", y, weight, square)

@@ -2,7 +2,8 @@
 
 Rows are X less its mean and, where there is an intercept, a last column of ones: with p
 columns in all, coefficients and intercept are one array `theta` of length p (or p by k,
-for k predictors a row). Nobody but `inner` and `outer` knows the mean.
+for k predictors a row). Only where rows are made, and in `inner` and `outer`, is X less
+its mean another thing than X.
 
 A *row vector* has one entry a row, or k of them: (n,) or (n, k). It lives where the
 rows live and is opaque to a descent, which hands it back as it came. What has p entries
@@ -177,6 +178,19 @@ class Rows(ABC):
     def _source_mean(self) -> np.ndarray:
         """Mean of the columns of X as it came."""
         return self.mean if self.origin is None else self.origin.mean
+
+
+def spread_out(index: np.ndarray, enough: int) -> np.ndarray:
+    """Return so many rows of those given, in order, or all where these are fewer.
+
+    One row of each of as many stretches: neither what repeats along the rows nor what
+    drifts is missed. The draw is the same each time.
+    """
+    if len(index) <= enough:
+        return index
+    edges = np.arange(enough + 1) * len(index) // enough
+    within = np.random.default_rng(0).random(enough) * np.diff(edges)
+    return index[edges[:-1] + within.astype(np.intp)]
 
 
 class Data(NamedTuple):

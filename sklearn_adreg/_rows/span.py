@@ -75,8 +75,8 @@ def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
     roots, eps = np.sqrt(shares), float(np.finfo(rows.dtype).eps)
     gram = rows.row_gram(weight)
     if rows.intercept:
-        # Centred rows sum to zero: the one direction that is known to be null belongs
-        # to the intercept. Filled in above all others, it is the last one.
+        # Centred rows sum to zero: the direction of the roots is null, and is the
+        # intercept's. Given the largest eigenvalue it is the last one, and is dropped.
         gram = gram + 2 * np.trace(gram) * np.outer(roots, roots)
     values, vectors = np.linalg.eigh(gram)
     if rows.intercept:

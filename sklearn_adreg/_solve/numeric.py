@@ -28,7 +28,6 @@ from sklearn_adreg._descent.textbook import (
     textbook,
     uphill,
 )
-from sklearn_adreg._loss.check import not_finite
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.quadratic import Quadratic
@@ -36,8 +35,8 @@ from sklearn_adreg._report import diverged
 from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.start import refusal
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import SquaredError
 
 # Theta at the end, the objective at the start and after each step, and the error.
 Descent = tuple[np.ndarray, np.ndarray, float]
@@ -108,7 +107,7 @@ def _solve_squared_error(
 
     def max_epsilon() -> float:
         largest = largest_eigenvalue(data, intercept=False)
-        return stable_epsilon(fit.curvature * largest + _ridge(task, fit))
+        return stable_epsilon(fit.curvature * largest + _strongest_ridge(task, fit))
 
     size = fit.curvature / 2 * float(square.sum())
     _check_descent(task, fit, curve, size, max_epsilon)
@@ -136,14 +135,13 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
     )
-    if not np.isfinite(curve[0]):
-        rows, target, weight, _, row_data = data
-        linear = objective.linear_predictor(start)
-        known = map(rows.numpy, (target, linear, weight, *row_data))
-        raise not_finite(objective.loss, task.backend, *known)
+    if not np.isfinite(curve[0]) or (len(curve) == 1 and np.isnan(error)):
+        raise refusal(objective, start)
 
     def max_epsilon() -> float:
-        return stable_epsilon_of_loss(objective, start, scale, _ridge(task, fit))
+        return stable_epsilon_of_loss(
+            objective, start, scale, _strongest_ridge(task, fit)
+        )
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     coef, intercept = data.rows.outer(theta)
@@ -176,8 +174,8 @@ def _step_by_step(
     return np.asarray(state.theta, dtype=np.float64), curve, float(state.error[0])
 
 
-def _ridge(task: Task, fit: Fit) -> float:
-    return float(task.penalty(fit.X.shape[1]).l2.max())
+def _strongest_ridge(task: Task, fit: Fit) -> float:
+    return float(task.penalty(fit.X.shape[1]).curvature.max())
 
 
 def _check_descent(
@@ -191,5 +189,5 @@ def _check_descent(
     if uphill(curve[0], curve[-1], size, fit.X.dtype):
         first, last = float(curve[0]), float(curve[-1])
         assert task.epsilon is not None
-        number, exact = len(curve) - 1, bool(task.loss == SquaredError())
-        raise diverged(task.epsilon, number, first, last, max_epsilon(), exact=exact)
+        number, limit = len(curve) - 1, max_epsilon()
+        raise diverged(task.epsilon, number, first, last, limit, exact=fit.squared)

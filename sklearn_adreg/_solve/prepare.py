@@ -23,7 +23,7 @@ from sklearn_adreg._solve.task import Fit, Task
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
-_SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
+SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
 
 
 class Prepared(NamedTuple):
@@ -32,7 +32,8 @@ class Prepared(NamedTuple):
     The coordinates are `of_all` where all rows were measured. `theta` (p, n_targets)
     is least squares, or another start, where second moments were measured, and
     `sample` are the numbers of rows that stand for all. `known` are columns, and the
-    Hessian of squared error by them. Rows are `unseen` where nobody has looked at all.
+    Hessian of squared error by them. Rows are `unseen` where it has not
+    been checked yet that all numbers in X are finite.
     """
 
     data: Data
@@ -44,12 +45,16 @@ class Prepared(NamedTuple):
     unseen: bool = False
 
 
-def prepare(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
+def in_place(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
+    """Place the rows: a penalty has its corners in theta's own coordinates."""
+    sample = sampled_rows(task, fit) if by_sample else None
+    data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
+    return Prepared(data, sample=sample)
+
+
+def in_white_coordinates(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
     """Place the rows, measure them or a sample of them, and choose coordinates."""
     sample = sampled_rows(task, fit) if by_sample else None
-    if not task.smooth:  # the penalty has corners in theta's own coordinates
-        data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
-        return Prepared(data, sample=sample)
     found = None if sample is None else _by_sample(task, fit, sample)
     if found is not None:
         return found
@@ -90,7 +95,7 @@ def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
     """Rows that stand for all, where a descent on them is worth it."""
     kinked, convex, linked = fit.traits
     early = kinked or not convex or not task.smooth
-    few = _SAMPLED_KINKED if early else _SAMPLED_LINKED
+    few = SAMPLED_KINKED if early else _SAMPLED_LINKED
     if task.device is not None or not (early or linked) or fit.X.shape[0] < few:
         return None
     return sampled(fit.X.shape, fit.weight)
@@ -118,7 +123,7 @@ def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
 
 def _ridge(task: Task, fit: Fit) -> np.ndarray:
     """Ridge in units of second moments, as if the curvature were 1 if it is unknown."""
-    return task.penalty(fit.X.shape[1]).l2 / (fit.curvature or 1.0)
+    return task.penalty(fit.X.shape[1]).curvature / (fit.curvature or 1.0)
 
 
 def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +34,8 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
-from sklearn_adreg._solve.prepare import Prepared, prepare
-from sklearn_adreg._solve.start import best_start, units
+from sklearn_adreg._solve.prepare import Prepared
+from sklearn_adreg._solve.start import best_start, refusal, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
@@ -61,16 +61,18 @@ _BOTTOMLESS = 1e12
 class Problem:
     """What is minimised for one target, and how.
 
+    With `windows` the loss, which has kinks, is seen through windows that narrow.
     `least_squares` is theta where it came with the second moments, and `sample` are
     the numbers of rows that stand for all, where there are many. The rows are `unseen`
-    where nobody has looked at all of them yet, and `constant` is theta of the best
-    constant where it is known.
+    where it is not checked yet that all of X is finite, and `constant` is theta of the
+    best constant where it is known.
     """
 
     objective: MeanLoss
     traits: Traits
     penalty: Penalty
     method: Method
+    windows: bool
     tol: float
     max_iter: int
     report: Report
@@ -107,7 +109,7 @@ class Problem:
         theta, point, near = self._start(given)
         goal, spread = self._goal(point, near)
         state = begin(self.penalty, theta, point)
-        if self.traits.kinked:
+        if self.windows:
             rows = self.objective.data.rows
             many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
             state = narrow(
@@ -124,6 +126,8 @@ class Problem:
             state = at(self.objective, self.penalty, state, point)
             if self.unseen:
                 check_unseen(self.objective.data, state.gradient)
+            if not np.isfinite(state.gradient).all():
+                raise refusal(self.objective, theta)
             state = minimise(self.method, self.objective, self.penalty, goal, state)
         self._check_bounded(state, goal)
         return state
@@ -140,7 +144,9 @@ class Problem:
         else:
             if self.sample is not None:
                 candidates.append(self._of_sample().descend().theta)
-                near = _DEVIATIONS * np.sqrt(self.penalty.l2.size / len(self.sample))
+                near = _DEVIATIONS * np.sqrt(
+                    len(self.penalty.curvature) / len(self.sample)
+                )
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(
@@ -161,6 +167,7 @@ class Problem:
                 self.objective, loss=loss, data=data._replace(row_data=())
             ),
             traits=Traits(kinked=True, convex=True, linked=False),
+            windows=True,
             tol=_ROBUST_TOL,
             report=silent,
         )
@@ -194,7 +201,28 @@ class Problem:
             raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
 
 
-def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> Solution:
+def quasi_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
+    """Return the method of penalties that are differentiable."""
+    del fit, objective
+    assert prepared.coordinates is not None
+    return QuasiNewton(prepared.coordinates, prepared.of_all)
+
+
+def proximal_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
+    """Return the method of penalties with corners."""
+    curvature = fit.curvature if fit.squared else None
+    return ProximalNewton(objective, curvature, prepared.known)
+
+
+def descend(
+    task: Task,
+    fit: Fit,
+    prepared: Prepared | None = None,
+    *,
+    prepare: Callable[..., Prepared],
+    method: Callable[[Fit, Prepared, MeanLoss], Method],
+    windows: bool = False,
+) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads.
 
     `prepared` are the rows where they are in their place already.
@@ -202,7 +230,8 @@ def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> So
     prepared = prepared or prepare(task, fit, by_sample=True)
     states: list[State] = []
     while len(states) < fit.y.shape[1]:
-        problem, given = _problem(task, fit, prepared, len(states))
+        how = method, windows
+        problem, given = _problem(task, fit, prepared, how, len(states))
         state = problem.solve(given)
         spent = len(state.curve) > task.max_iter
         if state.error <= task.tol or spent or prepared.sample is None:
@@ -213,32 +242,32 @@ def solve_any_loss(task: Task, fit: Fit, prepared: Prepared | None = None) -> So
 
 
 def _problem(
-    task: Task, fit: Fit, prepared: Prepared, column: int
+    task: Task, fit: Fit, prepared: Prepared, how: tuple[Any, bool], column: int
 ) -> tuple[Problem, np.ndarray | None]:
-    """Return the problem of one target, and theta where a start is given."""
+    """Return the problem of one target, and theta where a start is given.
+
+    It is solved by a method, through windows or not.
+    """
+    method, windows = how
     rows = prepared.data.rows
     target = rows.vector(fit.y[:, column])
     loss = LinearLoss.cheapest(task.loss)
     objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
     penalty = task.penalty(rows.shape[1] - task.intercept)
     start, given = prepared.theta, fit.start
-    squared = fit.curvature > 0  # targets are centred: the best constant is zero
-    curvature = fit.curvature if squared else None
-    method: Method = ProximalNewton(objective, curvature, prepared.known)
-    if prepared.coordinates is not None:
-        method = QuasiNewton(prepared.coordinates, prepared.of_all)
     problem = Problem(
         objective,
         fit.traits,
         penalty,
-        method,
+        method(fit, prepared, objective),
+        windows,
         task.tol,
         task.max_iter,
         fit.report,
         None if start is None else start[:, column],
         prepared.sample,
         prepared.unseen,
-        np.zeros(rows.shape[1]) if squared else None,
+        np.zeros(rows.shape[1]) if fit.squared else None,
     )
     if given is None:
         return problem, None
@@ -254,7 +283,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
         intercept=np.array([intercept for _, intercept in found]),
         loss_curve=summed(curves),
         epsilon=min(state.epsilon for state in states),
-        error=max(state.error for state in states),
+        error=float(np.max([state.error for state in states])),
         endless=any(state.endless for state in states),
     )
 

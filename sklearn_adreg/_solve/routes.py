@@ -1,9 +1,15 @@
-"""THE table of routes: which descent serves which parameters, loss and X."""
+"""The table of routes: which descent serves which parameters, loss and X.
+
+The table does not show that a loss whose scale is estimated is fitted at one scale
+after another, and that a descent may start where the same method has ended on a
+sample of the rows, or on absolute error.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +27,12 @@ from sklearn_adreg._solve.numeric import (
     solve_on_moments,
     solve_on_rows,
 )
-from sklearn_adreg._solve.problem import solve_any_loss
+from sklearn_adreg._solve.prepare import (
+    SAMPLED_KINKED,
+    in_place,
+    in_white_coordinates,
+)
+from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
 from sklearn_adreg._solve.scale import is_estimated, solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
@@ -34,15 +45,18 @@ from sklearn_adreg.losses import SquaredError
 
 _SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
 _WINDOWS = "in windows that narrow"
+# The descents on any loss: how rows are prepared, and the method.
+_QUASI_NEWTON = partial(descend, prepare=in_white_coordinates, method=quasi_newton)
+_PROXIMAL_NEWTON = partial(descend, prepare=in_place, method=proximal_newton)
 
 # What the column X of the table says, of n rows and d columns. `fresh` is a fit without
-# a start whose tol is above zero.
+# a start, which is `cold`, whose tol is above zero.
 SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     "any": lambda _task, _fit: True,
     # Where 20 of d columns matter, the next row takes 1.4 times as long as this one at
     # 128 columns, 2 at 200 and 5 at 400, but 0.7 to 0.9 at 64.
-    "many rows, d >= 100, fresh": lambda task, fit: (
-        fit.fresh(task) and fit.X.shape[1] >= 100
+    "n >= 40000, d >= 100, fresh": lambda task, fit: (
+        fit.fresh(task) and fit.X.shape[0] >= SAMPLED_KINKED and fit.X.shape[1] >= 100
     ),
     # At 512 columns this takes 0.7 of the time of proximal Newton where hundreds of
     # them matter, 2.4 times it where 20 do; at 1,024 it takes 2 to 12 times as long.
@@ -51,7 +65,7 @@ SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     ),
     # Eigenvectors of d columns cost as much as 0.3 d (of 32) to 2 d (of 512) steps with
     # their moments. From zero, descents stay in the span of the rows.
-    "min(n, d) <= min(4096, max(64, max_iter))": lambda task, fit: (
+    "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold": lambda task, fit: (
         min(fit.X.shape) <= min(MAX_WHITENED, max(64, task.max_iter))
         and (fit.start is None or fit.X.shape[1] <= fit.X.shape[0])
         and not too_wide(fit.X, MAX_WHITENED_SPARSE)
@@ -90,20 +104,23 @@ ROUTES = (
     Route("auto", "smooth", "squared", "any",
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "kinked", "any",
-          f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
+          f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
+          partial(_QUASI_NEWTON, windows=True)),
     Route("auto", "smooth", "any", "any",
-          "quasi-Newton", "MeanLoss", solve_any_loss),
-    Route("auto", "l1", "squared", "many rows, d >= 100, fresh",
+          "quasi-Newton", "MeanLoss", _QUASI_NEWTON),
+    Route("auto", "l1", "squared", "n >= 40000, d >= 100, fresh",
           "minimum of likely columns' moments, proximal Newton",
           "Quadratic, MeanLoss", solve_lasso_by_sample),
     Route("auto", "l1", "squared", "d <= min(n, 512), fresh",
           "minimum of moments, or proximal Newton from it",
           "Quadratic, MeanLoss", solve_lasso_by_moments),
     Route("auto", "l1", "kinked", "any",
-          f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss", solve_any_loss),
+          f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
+          partial(_PROXIMAL_NEWTON, windows=True)),
     Route("auto", "l1", "any", "any",
-          "proximal Newton", "MeanLoss", solve_any_loss),
-    Route("number", "smooth", "squared", "min(n, d) <= min(4096, max(64, max_iter))",
+          "proximal Newton", "MeanLoss", _PROXIMAL_NEWTON),
+    Route("number", "smooth", "squared",
+          "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold",
           "textbook, in closed form", "Quadratic", solve_in_closed_form),
     Route("number", "any", "squared", "d <= min(n, 4096, 20 max_iter)",
           "textbook", "Quadratic", solve_on_moments),
@@ -125,8 +142,8 @@ def solve(
 ) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
     fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
-    squared, mean = bool(task.loss == SquaredError()), np.zeros(y.shape[1])
-    if squared:
+    mean = np.zeros(y.shape[1])
+    if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
         counted = y if weight is None else y[weight > 0]
@@ -135,10 +152,10 @@ def solve(
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
-        "kinked" if fit.traits.kinked else "squared" if squared else "smooth",
+        "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth",
     )
     # Moments are large products, which gain by more threads; working sets do not.
-    direct = squared and (task.smooth or task.epsilon is not None)
+    direct = fit.squared and (task.smooth or task.epsilon is not None)
     with nullcontext() if direct else suitable_threads(task, X):
         if is_estimated(task.loss):
             return solve_with_scale(task, fit)

@@ -38,8 +38,14 @@ from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._rows.moments import mean_square, weighted_mean, weighted_median
 from sklearn_adreg._rows.place import sampled
 from sklearn_adreg._solve.numeric import solve_any_loss_step_by_step
-from sklearn_adreg._solve.prepare import Prepared, prepare
-from sklearn_adreg._solve.problem import silent, solve_any_loss, summed
+from sklearn_adreg._solve.prepare import Prepared, in_place, in_white_coordinates
+from sklearn_adreg._solve.problem import (
+    descend,
+    proximal_newton,
+    quasi_newton,
+    silent,
+    summed,
+)
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 from sklearn_adreg.losses._base import is_estimated
@@ -91,7 +97,7 @@ def solve_with_scale(task: Task, fit: Fit) -> Solution:
         intercept=np.concatenate([each.intercept for each in found]) + levels,
         loss_curve=summed([each.loss_curve for each in found]),
         epsilon=min(each.epsilon for each in found),
-        error=max(each.error for each in found),
+        error=float(np.max([each.error for each in found])),
         endless=any(each.endless for each in found),
         settled=all(each.settled for each in found),
         scale=np.array([_scale(each) for each in found]),
@@ -141,7 +147,11 @@ def _at_scale(
     start = fit.start and (fit.start[0] / scale, fit.start[1] / scale)
     fit = _in_units(fit, scale)._replace(start=start)
     if task.epsilon is None:
-        found = solve_any_loss(task, fit, prepared)
+        prepare, method = _how(task)
+        windows = fit.traits.kinked
+        found = descend(
+            task, fit, prepared, prepare=prepare, method=method, windows=windows
+        )
     else:
         found = solve_any_loss_step_by_step(task, fit, unit=scale**2)
     return found._replace(
@@ -150,6 +160,13 @@ def _at_scale(
         loss_curve=found.loss_curve * scale**2,
         scale=np.array([scale]),
     )
+
+
+def _how(task: Task) -> tuple[Any, Any]:
+    """How rows are prepared, and the method, as in the table of routes."""
+    if task.smooth:
+        return in_white_coordinates, quasi_newton
+    return in_place, proximal_newton
 
 
 def _in_units(fit: Fit, scale: float) -> Fit:
@@ -206,7 +223,7 @@ class _Target:
         return cls(
             task,
             fit,
-            prepare(task, alone, by_sample=True),
+            _how(task)[0](task, alone, by_sample=True),
             level,
             spread,
             deviation=_root_mean_square(y - mean, fit.weight) or spread,

@@ -18,6 +18,8 @@ References
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
 
@@ -35,8 +37,13 @@ from sklearn_adreg._rows.moments import (
     positive_roots,
 )
 from sklearn_adreg._rows.place import place, place_by_sample
-from sklearn_adreg._solve.prepare import Prepared, in_coordinates, sampled_rows
-from sklearn_adreg._solve.problem import solve_any_loss
+from sklearn_adreg._solve.prepare import (
+    Prepared,
+    in_coordinates,
+    in_place,
+    sampled_rows,
+)
+from sklearn_adreg._solve.problem import descend, proximal_newton
 from sklearn_adreg._solve.task import Fit, Task
 
 # Where so many columns are likely, their moments take 0.7 (of 400) to 0.9 (of 100) of
@@ -45,6 +52,8 @@ _MOST_SCREENED = 0.5
 # By how many of its standard errors the gradient on a sample may be off: of 700 columns
 # that just matter one is overlooked, and costs another step.
 _STANDARD_ERRORS = 3.0
+
+_descend = partial(descend, prepare=in_place, method=proximal_newton)
 
 
 def solve_least_squares(task: Task, fit: Fit) -> Solution:
@@ -65,7 +74,15 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         value, gradient = objective.value_and_gradient(theta)
         first = float(value), np.asarray(gradient)
     eps = float(np.finfo(fit.X.dtype).eps)
-    goal = Goal(task.tol, task.max_iter, 1.0, 0.0, 1.0, eps, fit.report)
+    goal = Goal(
+        task.tol,
+        task.max_iter,
+        scale=1.0,
+        size=0.0,
+        reach=1.0,
+        eps=eps,
+        report=fit.report,
+    )
     square = mean_square(fit.y, fit.weight) if moments is None else moments.square
     scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()
@@ -92,7 +109,7 @@ def solve_lasso_by_moments(task: Task, fit: Fit) -> Solution:
         error = float((changes / positive_roots(moments.square)).max())
     if not error <= task.tol:
         known = np.arange(len(theta)), fit.curvature * quadratic.gram
-        return solve_any_loss(task, fit, Prepared(data, theta=theta, known=known))
+        return _descend(task, fit, Prepared(data, theta=theta, known=known))
     ends = 0 * theta, theta
     values = [quadratic.values_and_gradient(end)[0].sum() for end in ends]
     curve = np.array(values) + [penalty.column().value(end) for end in ends]
@@ -129,7 +146,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     theta[columns] = np.linalg.solve(shear.T, found)
     known = columns, fit.curvature * (shear @ quadratic.gram @ shear.T)
     prepared = Prepared(data, theta=theta, known=known, unseen=True)
-    return solve_any_loss(task, fit, prepared)
+    return _descend(task, fit, prepared)
 
 
 def _likely(
@@ -143,5 +160,5 @@ def _likely(
     residual = np.maximum(values * 2 / curvature, 0.0)
     errors = np.sqrt(np.outer(quadratic.gram.diagonal(), residual) / n_rows)
     reach = np.abs(slope) + _STANDARD_ERRORS * curvature * errors
-    near = reach >= penalty.column().l1
-    return np.flatnonzero((near | (coef != 0)).any(axis=1))
+    moving = penalty.column().excess(reach, coef) >= 0
+    return np.flatnonzero(moving.any(axis=1))

@@ -1,8 +1,7 @@
 """Where a descent starts: the least of what is given, a constant, and least squares.
 
-A loss that is not convex starts from a robust convex fit, and where there are many rows
-a descent starts where one on a sample of them has ended. All are functions from data to
-theta, compared by the objective.
+What is given may be where another descent has ended: that of a robust convex loss, or
+of a sample of the rows. All are theta, and compared by the objective.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ import numpy as np
 
 from sklearn_adreg._descent.constant import balanced, best_constant
 from sklearn_adreg._loss.check import not_finite
-from sklearn_adreg._objective.mean_loss import MeanLoss, Point, spread_out
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import weighted_median
+from sklearn_adreg._rows.rows import spread_out
 
 # As many rows tell the mean of a thing roughly; and how closely the constant is found
 # where a descent is to improve on it anyway, on how many of them.
@@ -69,10 +69,15 @@ def best_start(
             if theta is constant or there.value + penalty.value(exact) < value:
                 return len(candidates), exact, there
         return number, theta, point
+    raise refusal(objective, starts[-1])
+
+
+def refusal(objective: MeanLoss, theta: np.ndarray) -> Exception:
+    """Compose the error for a loss that is not finite at theta, or has no slope."""
     rows, target, weight, _, row_data = objective.data
-    linear = objective.linear_predictor(starts[-1])
+    linear = objective.linear_predictor(theta)
     known = map(rows.numpy, (target, linear, weight, *row_data))
-    raise not_finite(objective.loss, objective.backend, *known)
+    return not_finite(objective.loss, objective.backend, *known)
 
 
 def units(

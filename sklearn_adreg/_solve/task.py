@@ -40,6 +40,11 @@ class Fit(NamedTuple):
         """How many columns, or rows, may be whitened by their second moments."""
         return MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
 
+    @property
+    def squared(self) -> bool:
+        """Whether the loss is squared error, whose targets are centred."""
+        return self.curvature > 0
+
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
         return self.start is None and task.tol > 0
