@@ -35,7 +35,7 @@ model = GradientDescentRegressor(backend="jax")
 def weighted(share):
     return lambda y, z: adnp.maximum(share * (y - z), (1 - share) * (z - y))
 
-objects = [Huber(), Pinball(0.8), Expectile(0.3)]
+objects = [Huber(scale=1.0), Pinball(0.8), Expectile(0.3)]
 lambdas = [weighted(share) for share in (0.1, 0.5, 0.9)]
 for losses in (objects, objects + lambdas):
     search = GridSearchCV(

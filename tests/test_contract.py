@@ -246,6 +246,7 @@ import jax
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import Huber
 
 compiled = []
 
@@ -260,7 +261,7 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((1003, 20))
 y = X @ rng.standard_normal(20) + rng.standard_normal(1003)
 place = {"backend": "jax", "device": "cpu"}
-model = GradientDescentRegressor("huber", **place, max_iter=100, tol=0)
+model = GradientDescentRegressor(Huber(scale=1.0), **place, max_iter=100, tol=0)
 grid = {"epsilon": np.geomspace(0.01, 0.3, 10)}
 with jax.log_compiles():
     GridSearchCV(model, grid, cv=5).fit(X, y)

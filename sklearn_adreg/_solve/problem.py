@@ -81,9 +81,8 @@ class Problem:
     unseen: bool = False
     constant: np.ndarray | None = None
 
-    def solve(self, given: np.ndarray | None) -> State:
-        """Descend, and see whether there is a minimum where that ends."""
-        state = self.descend(given)
+    def judged(self, state: State) -> State:
+        """See whether there is a minimum where a descent has ended."""
         endless = falls_forever(self.objective, self.penalty, state.theta)
         if state.distant and not endless:
             endless = self._partly_endless(state)
@@ -232,7 +231,7 @@ def descend(
     while len(states) < fit.y.shape[1]:
         how = method, windows
         problem, given = _problem(task, fit, prepared, how, len(states))
-        state = problem.solve(given)
+        state = problem.judged(problem.descend(given))
         spent = len(state.curve) > task.max_iter
         if state.error <= task.tol or spent or prepared.sample is None:
             states.append(state)

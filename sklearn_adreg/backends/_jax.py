@@ -9,6 +9,7 @@ the user's own JAX code never notices.
 from __future__ import annotations
 
 import importlib
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,9 +77,9 @@ class JaxBackend(Backend):
                     values, pullback = xla.jax.vjp(loss, y_true, y_pred, *row_data)
                     return values, pullback(xla.jnp.ones_like(values))[1]
             n_rows = len(y_pred)
-            with xla.exact(y_pred):
+            with xla.exact(y_pred), program() as run:
                 padded = map(xla.padded, (y_true, y_pred, *row_data))
-                values, derivatives = program(*padded)
+                values, derivatives = run(*padded)
             return np.asarray(values)[:n_rows], np.asarray(derivatives)[:n_rows]
 
         return differentiated
@@ -97,10 +98,10 @@ class JaxBackend(Backend):
         program = xla.compiled(xla.run_steps, step, proceed)
         chunks: list[np.ndarray] = []
         n_iter = 0
-        with xla.exact(state.value):
+        with xla.exact(state.value), program() as run:
             while True:
                 limit = min(xla.STEPS_PER_CALL, max_iter - n_iter)
-                n_steps, state, values = program(problem, state, limit)
+                n_steps, state, values = run(problem, state, limit)
                 chunks.append(np.asarray(values)[: int(n_steps)])
                 n_iter += int(n_steps)
                 report(chunks[-1])
@@ -115,9 +116,9 @@ class JaxBackend(Backend):
         xla, taylor = _xla(), _import("_taylor")
         if isinstance(x, xla.jax.core.Tracer):
             return taylor.taylor_derivatives(func, order, x)
-        with xla.exact(x):
-            program = xla.compiled(taylor.taylor_derivatives, func, order)
-            return [*map(np.asarray, program(x))]
+        program = xla.compiled(taylor.taylor_derivatives, func, order)
+        with xla.exact(x), program() as run:
+            return [*map(np.asarray, run(x))]
 
     def devices(self) -> list[str]:
         """See `Backend.devices`; JAX's default platform first, then the CPU."""
@@ -135,8 +136,9 @@ class JaxBackend(Backend):
     def evaluate(self, function: Callable[..., Any], *arrays: Any) -> Any:
         """See `Backend.evaluate`; compiled once for a function and its shapes."""
         xla = _xla()
-        with xla.exact(*xla.jax.tree.leaves(arrays)):
-            return xla.compiled(xla.evaluate, function)(*arrays)
+        program = xla.compiled(operator.call, function, xla.jnp)
+        with xla.exact(*xla.jax.tree.leaves(arrays)), program() as run:
+            return run(*arrays)
 
 
 def _xla() -> Any:

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -85,12 +85,13 @@ class Program:
         self.jitted = jax.jit(traced)
         self.ends = [weakref.finalize(each, _forget, key) for each in mortals(key)]
 
-    def __call__(self, functions: tuple[Any, ...], *arrays: Any) -> Any:
-        """Run on arrays; compile where their shapes are new."""
+    @contextmanager
+    def of(self, functions: tuple[Any, ...]) -> Iterator[Callable[..., Any]]:
+        """Yield the program for some functions; new shapes of arrays are compiled."""
         before = getattr(self.given, "functions", None)
         self.given.functions = functions
         try:
-            return self.jitted(*arrays)
+            yield self.jitted
         finally:
             self.given.functions = before
 
@@ -99,8 +100,10 @@ programs: OrderedDict[Any, Program] = OrderedDict()
 _lock = threading.RLock()  # a thread that holds it may be the one to collect garbage
 
 
-def compiled(make: Callable[..., Any], *functions: Any) -> Callable[..., Any]:
-    """Return ``make(*functions, *arrays)`` as a function of arrays.
+def compiled(
+    make: Callable[..., Any], *functions: Any
+) -> Callable[[], AbstractContextManager[Callable[..., Any]]]:
+    """Return what opens ``make(*functions, *arrays)``, as a function of arrays.
 
     It is compiled once for functions that are equal.
     """
@@ -112,7 +115,7 @@ def compiled(make: Callable[..., Any], *functions: Any) -> Callable[..., Any]:
         programs.move_to_end(key)
         if len(programs) > MOST_PROGRAMS:
             _forget(next(iter(programs)))
-    return partial(program, functions)
+    return partial(program.of, functions)
 
 
 def _forget(key: Any) -> None:
@@ -128,11 +131,6 @@ def row_by_row(
     """Losses of rows, and their derivatives by `y_pred`."""
     values, pullback, *_ = jax.vjp(loss, y_true, y_pred, *row_data)
     return values, pullback(jnp.ones_like(values))[1]
-
-
-def evaluate(function: Callable[..., Any], *arrays: Any) -> Any:
-    """``function(jax.numpy, *arrays)``."""
-    return function(jnp, *arrays)
 
 
 def run_steps(
