@@ -10,7 +10,6 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -288,13 +287,29 @@ def test_no_derivative_in_one_row(parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"a finite derivative .* Got nan .* row 40"):
         GradientDescentRegressor(smooth, **parameters).fit(X, y)
 
-    def kinked(y_true: Any, y_pred: Any) -> Any:
-        return smooth(y_true, y_pred) + adnp.abs(y_true - y_pred)
 
-    if "epsilon" in parameters:
-        return
-    with pytest.warns(ConvergenceWarning, match="derivative of the loss is not finite"):
-        GradientDescentRegressor(kinked, **parameters).fit(X, y)
+@pytest.mark.parametrize("parameters", [{}, {"alpha": 0.1, "l1_ratio": 1.0}], ids=str)
+def test_secants_where_a_kinked_loss_has_no_derivative(
+    parameters: dict[str, Any],
+) -> None:
+    y = Y.copy()
+    y[40] = 900.0
+
+    def plain(y_true: Any, y_pred: Any) -> Any:
+        error = adnp.abs(y_true - y_pred)
+        return adnp.sqrt(1 + error**2) + error
+
+    def broken(y_true: Any, y_pred: Any) -> Any:
+        root = adnp.sqrt(adnp.where(y_true > 800, 0 * y_pred, 1 + 0 * y_pred))
+        return plain(y_true, y_pred) + root
+
+    whole, model = (
+        GradientDescentRegressor(loss, tol=1e-9, **parameters).fit(X, y)
+        for loss in (plain, broken)
+    )
+    penalty = model.alpha * (np.abs(model.coef_).sum() - np.abs(whole.coef_).sum())
+    found, best = (float(np.mean(plain(y, each.predict(X)))) for each in (model, whole))
+    assert found + penalty <= best * (1 + 1e-8)
 
 
 def test_not_bounded_below() -> None:

@@ -62,7 +62,7 @@ def test_all_zero_above_the_largest_alpha(loss: Any) -> None:
     if loss.kinked or not loss.convex:
         return
     constant = float(model.intercept_)
-    limit = steepest(loss, X, y, constant)
+    limit = steepest(getattr(model, "loss_", loss), X, y, constant)
     model = GradientDescentRegressor(loss, l1_ratio=1.0, tol=1e-9)
     # As exactly as the constant is found.
     model.set_params(alpha=limit * (1 + 1e-5)).fit(X, y)
