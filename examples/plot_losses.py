@@ -112,7 +112,8 @@ def pull(item):
 
 def title(name, loss):
     """The name as `loss=` takes it, with the parameters where there are any."""
-    return ", ".join([name, *(f"{key}={value:g}" for key, value in vars(loss).items())])
+    fields = {key: value for key, value in vars(loss).items() if key != "scale"}
+    return ", ".join([name, *(f"{key}={value:g}" for key, value in fields.items())])
 
 
 def draw(axes, name, loss):

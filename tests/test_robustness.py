@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize_scalar
 from sklearn.linear_model import QuantileRegressor
 from sklearn.metrics import mean_pinball_loss
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import LOSSES, Expectile, Pinball
+from sklearn_adreg.losses import LOSSES, Expectile, Linex, Pinball
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
@@ -390,3 +391,20 @@ def test_wide_designs_of_columns_that_nearly_depend() -> None:
     y = rng.standard_normal(9)
     model = GradientDescentRegressor("pinball").fit(X, y)
     assert_allclose(model.predict(X), y, atol=1e-7)
+
+
+@pytest.mark.parametrize("a", [0.5, -0.5])
+def test_exponential_losses_far_from_one_outlier(a: float) -> None:
+    # A standard deviation of the target off, the loss is exp(5000).
+    X, y = drawn()
+    y[5] = 1.4e5
+    model = GradientDescentRegressor(Linex(a), alpha=1e6, l1_ratio=1.0).fit(X, y)
+    assert not model.coef_.any()
+
+    def constant(level: float) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.mean(Linex(a)(y, np.full(len(y), level))))
+
+    near = 1.4e5 if a < 0 else 0.0
+    best = minimize_scalar(constant, (near - 50, near)).fun
+    assert constant(model.intercept_) <= best * (1 + PROMISED)

@@ -23,6 +23,9 @@ from sklearn_adreg._rows.rows import spread_out
 _ROUGH_ROWS, _ROUGH_CONSTANT, _CONSTANT_ROWS = 1 << 12, 1e-3, 1 << 10
 # A loss that is zero for predictions so many standard deviations off is zero.
 _FARTHEST = 1e6
+# A loss that grows by more while predictions become wrong by twice as much, faster than
+# the eighth power, is exponential there.
+_STEEPEST = 256.0
 
 
 def rough(objective: MeanLoss, enough: int = _ROUGH_ROWS) -> MeanLoss:
@@ -101,12 +104,31 @@ def units(
         scale = float(abs(mean))  # a constant, but for rounding
     scale = scale or 1.0
     spread = weighted_median(np.abs(target - linear), shares) or scale
-    off, size, distance = rough(objective), 0.0, scale
+    return scale, _size(rough(objective), scale, spread), spread
+
+
+def _size(objective: MeanLoss, scale: float, spread: float) -> float:
+    """Loss of predictions that are wrong by a standard deviation of the target.
+
+    A loss may be zero in a tube that is wider, and exponential ones may be so large
+    there that nothing that matters would count beside it: then they are wrong by more,
+    or by less, down to the median residual.
+    """
+
+    def at(distance: float) -> float:
+        rows, target = objective.data.rows, objective.data.target
+        (wrong,), _ = rows.apply(_moved, target, scale=distance)
+        return abs(objective.value(wrong))
+
+    distance, size = scale, at(scale)
     while size == 0 and distance < _FARTHEST * scale:
-        # A loss may be zero in a tube, and more than a standard deviation wide.
-        (wrong,), _ = off.data.rows.apply(_moved, off.data.target, scale=distance)
-        size, distance = abs(off.value(wrong)), 10 * distance
-    return scale, size, spread
+        distance *= 10
+        size = at(distance)
+    nearer = at(distance / 2)
+    while distance > spread and nearer > 0 and not size < _STEEPEST * nearer:
+        distance, size = distance / 2, nearer
+        nearer = at(distance / 2)
+    return size
 
 
 def _moved(_xp: object, target: np.ndarray, scale: float) -> object:
