@@ -30,7 +30,15 @@ from sklearn_adreg.losses import (
 # X, y and weights.
 Drawn = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
-HUBER = Huber(1.35, scale=1.0)
+
+def in_units_of_y(loss: Any, *parameters: float) -> Any:
+    """Return a robust loss at a scale of one, which once was all that there was."""
+    if "mad" in vars(loss()).values():
+        return loss(*parameters, scale=1.0)
+    return loss(*parameters)
+
+
+HUBER = in_units_of_y(Huber, 1.35)
 
 
 def own_kink(y_true: Any, y_pred: Any) -> Any:
@@ -232,13 +240,13 @@ def _smooth() -> dict[str, Problem]:
     positive = partial(amounts, "gamma", 300_000, 60)
     data = partial(plain, 200_000, 20)
     return found | {
-        "log_cosh 200k x 20": Problem(data, LogCosh(scale=1.0)),
+        "log_cosh 200k x 20": Problem(data, in_units_of_y(LogCosh)),
         "linex 200k x 20": Problem(data, Linex(0.5)),
         "poisson 300k x 60, weights": Problem(counts, poisson, large=True),
         "gamma 300k x 60": Problem(positive, gamma, large=True),
         "poisson visits 20k x 9": Problem(partial(visits, pairs=False), poisson),
         "poisson visits 20k x 45": Problem(partial(visits, pairs=True), poisson),
-        "tukey 50k x 10, outliers": Problem(outliers, Tukey(4.685, scale=1.0)),
+        "tukey 50k x 10, outliers": Problem(outliers, in_units_of_y(Tukey, 4.685)),
         "huber 100 x 400, ridge": Problem(partial(plain, 100, 400), HUBER, RIDGE),
     }
 
