@@ -52,9 +52,10 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
-from sklearn_adreg._solve.scale import estimated_scale, is_estimated
+from sklearn_adreg._solve.scale import estimated_scale
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses._base import is_estimated
 
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
 # theta where they ended.

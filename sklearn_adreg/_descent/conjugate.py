@@ -53,7 +53,7 @@ def conjugate(
 
     The coordinates scale the columns; arguments and results are those of `refine`.
     """
-    inverse = 1 / (curvature / coordinates.factor[:, None] ** 2 + penalty.l2)
+    inverse = 1 / (curvature / coordinates.factor[:, None] ** 2 + penalty.curvature)
     curve, gains = [first[0] + penalty.value(theta)], []
     state = _begun(penalty, inverse, theta, first[1])
     anew, error = np.inf, np.inf if state.square.any() else 0.0
@@ -70,7 +70,12 @@ def conjugate(
         fresh = _begun(penalty, inverse, state.theta, gradient)
         before, anew = anew, float(fresh.square.max())
         parted = (fresh.square > _PARTED * state.square).any()
-        if not parted or not anew < _BROUGHT_DOWN * before:
+        if not parted:
+            break
+        if not anew < _BROUGHT_DOWN * before:
+            # The gradient itself tells what rounding leaves, not its recursion.
+            left = np.sqrt(fresh.square / curvature)
+            error = max(error, float((left / scale).max()))
             break
         state, gains = fresh, []
     return state.theta, np.array(curve, dtype=np.float64), error

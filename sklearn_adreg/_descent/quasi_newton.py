@@ -176,7 +176,7 @@ class QuasiNewton:
         some, bent = objective.curved(
             state.point, goal.curvature_bandwidth, goal.scale, times
         )
-        mean = bent.mean_curvature or goal.curvature or 1.0
+        mean = bent.mean_curvature or goal.curvature
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:

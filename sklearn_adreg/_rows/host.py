@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,7 +38,36 @@ _SPARSE_COLUMNS = 1 / 16
 
 
 class HostVectors(Rows):
-    """What rows have in common whose row vectors are NumPy arrays."""
+    """What rows have in common whose row vectors are NumPy arrays.
+
+    They are dataclasses with the numbers of the rows that were taken, `index`.
+    """
+
+    index: np.ndarray | None
+
+    def take(self, index: np.ndarray, *vectors: Any) -> tuple[Self, tuple[Any, ...]]:
+        """Return some of the rows, and their entries of row vectors."""
+        check_ascending(index)
+        chosen = index if self.index is None else self.index[index]
+        taken = replace(self, index=chosen)  # type: ignore[type-var]
+        return taken, tuple(v[index] for v in vectors)
+
+    def with_curvature(self, h: np.ndarray | None) -> tuple[Self, np.ndarray | None]:
+        """Rows and weights of a Hessian: the few that count, or all."""
+        if h is not None and np.count_nonzero(h) < SPARSE_CURVATURE * len(h):
+            rows, (h,) = self.take(np.flatnonzero(h), h)
+            return rows, h
+        return self, h
+
+    def without_ones(
+        self, columns: np.ndarray | None
+    ) -> tuple[np.ndarray | None, bool]:
+        """Columns without that of the intercept, and whether it was among them."""
+        if columns is None:
+            return None, self.intercept
+        last = self.shape[1] - 1
+        ones = bool(self.intercept and len(columns) > 0 and columns[-1] == last)
+        return columns[:-1] if ones else columns, ones
 
     def apply(self, f: Visitor, *vectors: Any, **scalars: Any) -> tuple[Any, Any]:
         """Visit all rows once, as many at a time as stay in cache."""
@@ -153,14 +182,8 @@ class HostRows(HostVectors):
         factor: np.ndarray | None = None,
     ) -> np.ndarray:
         """Second moments of some columns, weighted by `h`, in the factor's basis."""
-        rows: HostRows = self
-        if h is not None and np.count_nonzero(h) < SPARSE_CURVATURE * len(h):
-            rows, (h,) = self.take(np.flatnonzero(h), h)
-        n_features = self.source.shape[1]
-        chosen, ones = None, self.intercept
-        if columns is not None:
-            ones = self.intercept and len(columns) > 0 and columns[-1] == n_features
-            chosen = columns[:-1] if ones else columns
+        rows, h = self.with_curvature(h)
+        chosen, ones = self.without_ones(columns)
         if factor is not None:
             return rows._gram_of_image(h, chosen, ones, factor)
         return rows._gram_of_columns(h, chosen, ones)
@@ -212,14 +235,6 @@ class HostRows(HostVectors):
     def refined(self) -> HostRows:
         """Return the rows with products in the next longer float type."""
         return replace(self, longer=True)
-
-    def take(
-        self, index: np.ndarray, *vectors: Any
-    ) -> tuple[HostRows, tuple[Any, ...]]:
-        """Return some of the rows, and their entries of row vectors."""
-        check_ascending(index)
-        chosen = index if self.index is None else self.index[index]
-        return replace(self, index=chosen), tuple(v[index] for v in vectors)
 
     def blocks(
         self, columns: np.ndarray | None = None, most: int | None = None

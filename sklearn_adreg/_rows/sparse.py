@@ -20,10 +20,8 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_adreg._rows.host import (
-    SPARSE_CURVATURE,
     HostRows,
     HostVectors,
-    check_ascending,
     longer_float,
     slices,
 )
@@ -91,14 +89,11 @@ class SparseRows(HostVectors):
         factor: np.ndarray | None = None,
     ) -> np.ndarray:
         """Second moments of some columns, weighted by `h`, in the factor's basis."""
-        rows: SparseRows = self
-        if h is not None and np.count_nonzero(h) < SPARSE_CURVATURE * len(h):
-            rows, (h,) = self.take(np.flatnonzero(h), h)
+        rows, h = self.with_curvature(h)
         h = np.ones(rows.shape[0]) if h is None else h.astype(np.float64)
-        X, drift, ones = rows.X, self.drift, self.intercept
-        if columns is not None:
-            ones = bool(ones and len(columns) > 0 and columns[-1] == len(drift))
-            chosen = columns[:-1] if ones else columns
+        X, drift = rows.X, self.drift
+        chosen, ones = self.without_ones(columns)
+        if chosen is not None:
             X, drift = X[:, chosen], drift[chosen]
         X = X.astype(np.float64, copy=False).tocsr()
         if factor is not None:
@@ -123,14 +118,6 @@ class SparseRows(HostVectors):
         X.data **= 2
         squares = X.T @ h - self.drift * (2 * first - total * self.drift)
         return np.append(squares, total) if self.intercept else squares
-
-    def take(
-        self, index: np.ndarray, *vectors: Any
-    ) -> tuple[SparseRows, tuple[Any, ...]]:
-        """Return some of the rows, and their entries of row vectors."""
-        check_ascending(index)
-        chosen = index if self.index is None else self.index[index]
-        return replace(self, index=chosen), tuple(v[index] for v in vectors)
 
     def of_matrix(self, matrix: np.ndarray, span: Any) -> HostRows:
         """Return rows of a matrix, their coordinates in a span of these rows."""

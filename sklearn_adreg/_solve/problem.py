@@ -93,7 +93,7 @@ class Problem:
     def _partly_endless(self, state: State) -> bool:
         """Whether some unknowns run off, where white coordinates can tell."""
         method = self.method
-        if not isinstance(method, QuasiNewton) or self.penalty.l2.any():
+        if not isinstance(method, QuasiNewton) or self.penalty.curvature.any():
             return False
         coordinates = method.coordinates
         if not coordinates.dense or coordinates.span is not None:

@@ -33,7 +33,7 @@ from sklearn_adreg._solve.prepare import (
     in_white_coordinates,
 )
 from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
-from sklearn_adreg._solve.scale import is_estimated, solve_with_scale
+from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
     solve_lasso_by_sample,
@@ -42,6 +42,7 @@ from sklearn_adreg._solve.squared_error import (
 from sklearn_adreg._solve.task import Fit, Start, Task
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
+from sklearn_adreg.losses._base import is_estimated
 
 _SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
 _WINDOWS = "in windows that narrow"

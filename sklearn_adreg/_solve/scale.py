@@ -48,9 +48,6 @@ from sklearn_adreg._solve.problem import (
 )
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
-from sklearn_adreg.losses._base import is_estimated
-
-__all__ = ["estimated_scale", "is_estimated", "solve_with_scale"]
 
 # The median of the absolute value of a standard normal variable.
 _NORMAL_MEDIAN = 0.6744897501960817
