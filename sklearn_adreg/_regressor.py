@@ -34,7 +34,7 @@ from sklearn_adreg._validation import (
     checked_weights,
 )
 from sklearn_adreg.backends import BACKENDS, Backend
-from sklearn_adreg.losses import LOSSES, Loss
+from sklearn_adreg.losses import NAMES, Loss
 
 
 class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -187,7 +187,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions(set(LOSSES)), callable],
+        "loss": [StrOptions(set(NAMES)), callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],

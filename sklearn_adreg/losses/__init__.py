@@ -16,9 +16,11 @@ from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
 from sklearn_adreg.losses._base import PointwiseLoss
 from sklearn_adreg.losses._deviance import (
     GammaDeviance,
+    NegativeBinomial,
     PoissonDeviance,
     TweedieDeviance,
 )
+from sklearn_adreg.losses._labels import Bernoulli, Exponential, Hinge, SquaredHinge
 from sklearn_adreg.losses._relative import AbsolutePercentageError
 from sklearn_adreg.losses._robust import Cauchy, Huber, PseudoHuber, Tukey
 from sklearn_adreg.losses._symmetric import (
@@ -31,18 +33,23 @@ from sklearn_adreg.losses._symmetric import (
 __all__ = [
     "AbsoluteError",
     "AbsolutePercentageError",
+    "Bernoulli",
     "Cauchy",
     "EpsilonInsensitive",
     "Expectile",
+    "Exponential",
     "GammaDeviance",
+    "Hinge",
     "Huber",
     "Linex",
     "LogCosh",
+    "NegativeBinomial",
     "Pinball",
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
     "SquaredError",
+    "SquaredHinge",
     "Tukey",
     "TweedieDeviance",
 ]
@@ -60,3 +67,5 @@ LOSSES: dict[str, PointwiseLoss] = {
     for name in __all__
     if not isabstract(globals()[name])
 }
+# What `loss=` takes: the same, and the name by which scikit-learn knows one of them.
+NAMES = LOSSES | {"log_loss": LOSSES["bernoulli"]}

@@ -38,6 +38,9 @@ class PointwiseLoss(ABC):
         Whether the loss is convex in the linear predictor, after the inverse link
         where there is one.
 
+    labels : tuple of two floats, default=(-1.0, 1.0)
+        The targets that two classes are, where a classifier is fitted.
+
     Examples
     --------
     A stock-out that costs four times what a leftover does:
@@ -62,6 +65,7 @@ class PointwiseLoss(ABC):
 
     kinked: ClassVar[bool] = False
     convex: ClassVar[bool] = True
+    labels: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     @abstractmethod
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
@@ -104,6 +108,16 @@ def absolute(error: Any) -> Any:
     JAX's own has 1 there, which costs digits where two branches are added.
     """
     return error * adnp.sign(error)
+
+
+def softplus(linear: Any, part: Any = 0.0) -> Any:
+    """log(1 + e^z), less `part` of z; it does not overflow.
+
+    Nor do it or its derivative lose digits in a tail where they vanish.
+    """
+    side = adnp.sign(linear)  # a constant to every backend
+    straight = ((1 + side) / 2 - part) * linear
+    return straight + adnp.log1p(adnp.exp(-side * linear))
 
 
 def refuse_targets(
