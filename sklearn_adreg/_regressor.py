@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._loss.check import get_loss, needs_positive
+from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, predictions
 from sklearn_adreg._report import endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
@@ -30,9 +30,10 @@ from sklearn_adreg._validation import (
     checked_start,
     checked_target,
     checked_weights,
+    with_parameters_of_loss,
 )
 from sklearn_adreg.backends import BACKENDS, Backend
-from sklearn_adreg.losses import LOSSES, Loss
+from sklearn_adreg.losses import Loss, get_loss
 
 
 class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -53,8 +54,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The loss :math:`\ell(y, z)`: the name of one of `sklearn_adreg.losses`
         ('huber', 'pinball', 'poisson_deviance', ...), one of its objects, or any
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
-        written with `sklearn_adreg.numpy`. Kinks are found and dealt with. A loss with
-        a method ``inverse_link`` is called with predictions ``inverse_link(z)``.
+        written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson' and
+        'gamma' are names too. Kinks are found and dealt with. A loss with a method
+        ``inverse_link`` is called with predictions ``inverse_link(z)``.
 
     epsilon : 'auto' or float, default='auto'
         The step length, which decides the update rule.
@@ -185,7 +187,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions(set(LOSSES)), callable],
+        "loss": [str, callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -257,6 +259,24 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         except BaseException:
             self.__dict__ = before
             raise
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator, and those of its loss with ``loss__`` before
+            their names: ``loss__delta=1.0`` puts another loss, which differs in this,
+            in the place of the one that is there; a name becomes its object first.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        params = with_parameters_of_loss(self.loss, params)
+        return BaseEstimator.set_params(self, **params)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict targets.

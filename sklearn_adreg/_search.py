@@ -264,6 +264,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             raise
 
     predict = GradientDescentRegressor.predict
+    set_params = GradientDescentRegressor.set_params
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what `fit` passes on to the splitter and to the scorers.

@@ -289,26 +289,33 @@ def folds_step_by_step(
     data: Data, splits: Sequence[Split], task: Task, alphas: np.ndarray
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
-    counted = data.target[data.weight > 0]
-    check_loss(task.loss, task.backend, counted)
-    traits = traits_of(task.loss, task.backend, counted)
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
-    *descents, whole = [
-        StepByStep(
-            train,
-            task.loss,
-            traits.linked,
-            task.place,
-            _scales(some_rows(data, train), task, alphas, traits),
-        )
-        for train in every
-    ]
+    *descents, whole = steps_on(data, every, task, alphas)
     ridge = float(alphas.max())
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
     ]
     stable = min(each.max_epsilon(data, ridge) for each in descents)
     return data, folds, stable, whole.max_epsilon(data, ridge)
+
+
+def steps_on(
+    data: Data, parts: Sequence[np.ndarray], task: Task, alphas: np.ndarray
+) -> list[StepByStep]:
+    """Descents on parts of the rows, by their numbers, with a loss that is checked."""
+    counted = data.target[data.weight > 0]
+    check_loss(task.loss, task.backend, counted)
+    traits = traits_of(task.loss, task.backend, counted)
+    return [
+        StepByStep(
+            part,
+            task.loss,
+            traits.linked,
+            task.place,
+            _scales(some_rows(data, part), task, alphas, traits),
+        )
+        for part in parts
+    ]
 
 
 def _scales(
