@@ -147,6 +147,6 @@ for axes, item in zip(panels.flat, sorted(losses.items(), key=pull), strict=Fals
 panels.flat[0].text(3.6, 4.2, "loss", color=BLUE, ha="center")
 panels.flat[0].text(3.0, -1.2, "derivative", color=ORANGE, ha="center", va="top")
 figure.supxlabel(
-    "linear predictor, less the one that meets the target", fontsize="medium"
+    "prediction less target, on the scale of the linear predictor", fontsize="medium"
 )
 plt.show()

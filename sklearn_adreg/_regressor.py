@@ -59,26 +59,34 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ``inverse_link`` is called with predictions ``inverse_link(z)``.
 
     epsilon : 'auto' or float, default='auto'
-        The step length, which decides the update rule.
+        The step length, also called learning rate or step size.
+
+        'auto' chooses it in each step, and descends in coordinates in which the columns
+        of X are uncorrelated and of one scale. It needs no tuning and no scaling, and
+        for squared error converges in a few passes over X, to as many digits as a
+        factorisation of X would give.
 
         A positive number is the textbook: :math:`w \leftarrow w - \epsilon \nabla F`
         with the full batch, from zero, at most `max_iter` times. With an intercept, X
-        is centred and the intercept starts at the best constant. It is in units of
-        the inverse of X squared.
-
-        'auto' descends in coordinates that whiten X, with steps that it chooses
-        itself. It needs no tuning and no scaling, and for squared error converges in
-        a few passes over X, to as many digits as a factorisation of X would give.
+        is centred and the intercept starts at the best constant. What is stable depends
+        on X, see `max_stable_epsilon`: columns twice as large ask for a quarter of it.
 
     max_iter : int, default=1000
         The largest number of steps.
 
     tol : float, default=1e-6
-        When to stop, in standard deviations of y. With epsilon='auto', predictions
-        are within `tol` of the optimum's (root mean square); with a numeric
-        `epsilon`, a step promises to change them by less than `tol`. For a loss with
-        kinks it is the objective that is within `tol`, relative, of the optimum's;
-        for one with a link, z within `tol`. Zero asks for exactly `max_iter` steps.
+        The convergence criterion: what is within `tol` in the end.
+
+        ====================== ====================================================
+        epsilon='auto', a loss the predictions' distance from those at the optimum:
+        without kinks or link  root mean square, in standard deviations of y
+        with an inverse link   the same for the linear predictor z, in its own unit
+        with kinks             the objective's distance from its optimum, relative
+        epsilon a number       how much another step would change predictions: root
+                               mean square, in standard deviations of y
+        ====================== ====================================================
+
+        Zero asks for exactly `max_iter` steps.
 
     alpha : float, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
@@ -124,9 +132,6 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over targets.
 
-    epsilon_ : float
-        The step length used; with 'auto' that of the whitened coordinates.
-
     scale_ : float or ndarray of shape (n_targets,)
         The standard deviation of the errors that was found, where `loss` has
         ``scale="mad"``: `loss_curve_` is the objective at it.
@@ -141,6 +146,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has string names for all of them.
+
+    epsilon_ : float
+        The step length used; with 'auto' the last one, in coordinates in which the
+        columns of X are white: it says nothing of steps in w.
 
     Raises
     ------
