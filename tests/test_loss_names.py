@@ -40,7 +40,8 @@ def test_names_of_other_packages(alias: str) -> None:
     )
     assert_array_equal(found.coef_, expected.coef_)
     tags = found.__sklearn_tags__()
-    assert tags.target_tags.positive_only == (alias in {"poisson", "gamma"})
+    positive = alias in {"poisson", "gamma", "log_loss"}
+    assert tags.target_tags.positive_only == positive
 
 
 @pytest.mark.parametrize("kind", [GradientDescentRegressor, GradientDescentRegressorCV])
