@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import get_loss, needs_positive
-from sklearn_adreg._loss.linear import fitted_loss, predictions
+from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
 from sklearn_adreg._report import endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Task
@@ -275,10 +274,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = validate_data(
             self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
         )
-        # The loss of the fit, whatever `loss` is by now; functions alone are not kept.
-        given = self.loss if isinstance(self.loss, FunctionType) else None
-        loss = getattr(self, "loss_", given)
-        return predictions(loss, X @ self.coef_.T + self.intercept_)
+        return predictions(loss_of_fit(self), X @ self.coef_.T + self.intercept_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

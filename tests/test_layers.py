@@ -15,7 +15,15 @@ ROOT = Path(sklearn_adreg.__file__).parent
 LAYERS = [
     *("exceptions", "_tracing", "backends", "numpy", "losses"),
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
-    *("_regressor", "_cv", "_search", "derivatives", "_display", "__init__"),
+    *(
+        "_regressor",
+        "_classifier",
+        "_cv",
+        "_search",
+        "derivatives",
+        "_display",
+        "__init__",
+    ),
 ]
 MODULES = sorted(ROOT.rglob("*.py"))
 
