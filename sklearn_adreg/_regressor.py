@@ -14,18 +14,20 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import get_loss, needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
-from sklearn_adreg._report import endless, progress, unconverged
+from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import (
     SPARSE,
     check_place,
+    checked_offset,
     checked_start,
     checked_target,
     checked_weights,
@@ -226,7 +228,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
     ) -> GradientDescentRegressor:
         """Fit the model.
 
@@ -245,6 +247,12 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Non-negative weights; a weight of two is a row that stands twice.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            What is added to the linear predictor of each row, before the inverse link
+            where the loss has one: of counts, the logarithm of the exposure. One of
+            shape (n_samples,) serves all targets; None is zero. `tol` is then in
+            standard deviations of y less the offset.
+
         Returns
         -------
         GradientDescentRegressor
@@ -252,12 +260,12 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         before = dict(vars(self))
         try:
-            return self._fit(X, y, sample_weight)
+            return self._fit(X, y, sample_weight, offset)
         except BaseException:
             self.__dict__ = before
             raise
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -265,16 +273,53 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            The offsets of these rows, as in `fit`. None is an offset of zero, for a
+            model that was fitted with one too: an exposure of one.
+
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions :math:`X w + b`, after the inverse link where the loss has one.
+            Predictions :math:`X w + b`, plus the offset, after the inverse link where
+            the loss has one.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
-        )
-        return predictions(loss_of_fit(self), X @ self.coef_.T + self.intercept_)
+        return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+    ) -> float:
+        """Return R^2, the share of the variance of `y` that predictions explain.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            The offsets of these rows, as in `predict`.
+
+        Returns
+        -------
+        float
+            R^2, the mean of that of each target: 1 where predictions are exact, and 0
+            of a constant, the mean of `y`.
+
+        Warns
+        -----
+        UserWarning
+            If `fit` had an offset and there is none here. In a search, scikit-learn
+            passes it on with metadata routing alone.
+        """
+        if offset is None and getattr(self, "_with_offset", False):
+            warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)
+        predicted = self.predict(X, offset)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -282,7 +327,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> GradientDescentRegressor:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, offset: Any
+    ) -> GradientDescentRegressor:
         X, y = validate_data(
             self,
             X,
@@ -297,6 +344,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         task = Task.of(self)
         targets = checked_target(y, X.dtype)
         weights = checked_weights(sample_weight, X)
+        offsets = checked_offset(offset, targets.shape, X.dtype)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             start = checked_start(self.coef_, self.intercept_, X, targets)
@@ -304,7 +352,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
-            solution = solve(task, X, targets, weights, start, report)
+            fit = Fit(X, targets, weights, start, report, offset=offsets)
+            solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
@@ -314,6 +363,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1)
+        self._with_offset = offset is not None  # score asks whether one was forgotten
         return self
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
@@ -330,3 +380,15 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.loss_ = loss
         if scale is not None:
             self.scale_ = float(scale[0]) if flat else scale.astype(dtype)
+
+
+def linear_predictor(estimator: Any, X: Any, offset: Any) -> np.ndarray:
+    """Return what a fitted estimator adds up for each row of X."""
+    check_is_fitted(estimator)
+    X = validate_data(
+        estimator, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
+    )
+    linear = X @ estimator.coef_.T + estimator.intercept_
+    shape = X.shape[0], np.size(estimator.intercept_)
+    added = checked_offset(offset, shape, linear.dtype)
+    return linear if added is None else linear + added.reshape(linear.shape)

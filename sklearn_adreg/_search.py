@@ -22,9 +22,12 @@ from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._solve.problem import silent
+from sklearn_adreg._solve.task import Fit
 from sklearn_adreg._validation import (
     SPARSE,
     check_place,
+    checked_offset,
     checked_target,
     checked_weights,
 )
@@ -229,7 +232,12 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, **params: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        **params: Any,
     ) -> GradientDescentRegressorCV:
         """Choose among the candidates, and fit the chosen one to all rows.
 
@@ -245,6 +253,11 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             Non-negative weights, for fits and for scores. With metadata routing,
             scorers other than the default get them if they request them.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            As in `GradientDescentRegressor.fit`; it is split as the rows are. R^2 and
+            squared errors are those of predictions with the held-out offsets. Another
+            scorer must request the offset, with metadata routing, or is refused.
+
         **params : dict
             `groups` for the splitter, or with metadata routing what the splitter and
             the scorers request.
@@ -258,12 +271,13 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         for name in [name for name in before if name.endswith("_")]:
             delattr(self, name)  # what was chosen before may not be chosen again
         try:
-            return self._fit(X, y, sample_weight, params)
+            return self._fit(X, y, sample_weight, offset, params)
         except BaseException:
             self.__dict__ = before
             raise
 
     predict = GradientDescentRegressor.predict
+    score = GradientDescentRegressor.score
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what `fit` passes on to the splitter and to the scorers.
@@ -282,7 +296,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         return tags
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]
+        self, X: Any, y: Any, sample_weight: Any, offset: Any, params: dict[str, Any]
     ) -> GradientDescentRegressorCV:
         search = Search(
             epsilons=checked_list("epsilons", self.epsilons, zero=False),
@@ -296,13 +310,17 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         check_place(X, self.device, self)
         weights = checked_weights(sample_weight, X)
-        for_splitter, measures = routed(self, sample_weight, params)
+        passed = {"sample_weight": sample_weight, "offset": offset}
+        for_splitter, measures = routed(self, passed, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
+        offsets = checked_offset(offset, targets.shape, X.dtype)
+        fit = Fit(X, targets, weights, None, silent, offset=offsets)
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
-            found = search.run(X, targets, weights, given, splits, measures)
+            found = search.run(fit, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
-        found["best_estimator_"] = model.fit(X, y, sample_weight)
+        found["best_estimator_"] = model.fit(X, y, **passed)
+        self._with_offset = offset is not None
         for name, value in (found | vars(model)).items():
             if name.endswith("_"):
                 setattr(self, name, value)

@@ -96,6 +96,33 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     return weights / weights.sum()
 
 
+def checked_offset(
+    offset: Any, shape: tuple[int, int], dtype: np.dtype
+) -> np.ndarray | None:
+    """Offsets of so many rows and columns; None where none is given, or all are zero.
+
+    One a row serves all columns.
+    """
+    if offset is None:
+        return None
+    given = np.asarray(offset)
+    if sparse.issparse(offset) or given.dtype.kind not in "biuf":
+        raise ValueError(
+            "The offset must be a dense array of real numbers. Got "
+            f"{described(offset, given)} instead."
+        )
+    n_rows, n_columns = shape
+    if given.shape not in {(n_rows,), (n_rows, 1), shape}:
+        several = f", or {shape}" if n_columns > 1 else ""
+        raise ValueError(
+            f"The offset must have shape ({n_rows},){several}: it is added to the "
+            f"linear predictor of each row of X. Got shape {given.shape} instead. "
+            "Pass the offsets of these rows; one number for all rows is the intercept."
+        )
+    given = check_array(given, ensure_2d=False, dtype=dtype, input_name="offset")
+    return np.broadcast_to(given.reshape(n_rows, -1), shape) if given.any() else None
+
+
 def check_range(
     name: str, values: np.ndarray, weights: np.ndarray | None, squares: np.ndarray
 ) -> None:

@@ -230,18 +230,16 @@ class StepByStep(NamedTuple):
     ) -> Iterator[tuple[slice, Rows, Run, BatchState]]:
         """Descents at their start, with as many candidates at a time as fit."""
         objective, theta, scale = self._start(data, alpha)
-        rows, target = objective.data.rows, objective.data.target
-        target, (n_columns, n_targets) = rows.numpy(target), theta.shape
+        rows, (n_columns, n_targets) = objective.data.rows, theta.shape
         free = np.ones((n_columns, 1))
         free[n_columns - rows.intercept :] = 0.0
-        length = max(1, _BATCH_TARGETS // target.size)
+        length = max(1, _BATCH_TARGETS // (rows.shape[0] * n_targets))
         for first in range(block.start, block.stop, length):
             where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
-            tiled = rows.vector(np.tile(target, (1, n_candidates)))
             ridge = free * np.repeat(candidates.alpha[where], n_targets)
             run, start = textbook(
-                replace(objective, data=objective.data._replace(target=tiled)),
+                replace(objective, data=_tiled(objective.data, n_candidates)),
                 objective.backend,
                 Penalty(np.zeros((n_columns, 1)), ridge),
                 np.tile(theta, (1, n_candidates)),
@@ -309,6 +307,16 @@ def folds_step_by_step(
     ]
     stable = min(each.max_epsilon(data, ridge) for each in descents)
     return data, folds, stable, whole.max_epsilon(data, ridge)
+
+
+def _tiled(data: Data, n_candidates: int) -> Data:
+    """Give each candidate its own columns: the targets and their offsets again."""
+
+    def tiled(v: Any) -> Any:
+        return data.rows.vector(np.tile(data.rows.numpy(v), (1, n_candidates)))
+
+    offset = None if data.offset is None else tiled(data.offset)
+    return data._replace(target=tiled(data.target), offset=offset)
 
 
 def _scales(

@@ -117,21 +117,24 @@ def make_router(estimator: Any) -> MetadataRouter:
 
 
 def routed(
-    estimator: Any, sample_weight: Any, params: dict[str, Any]
+    estimator: Any, given: dict[str, Any], params: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Measure]]:
-    """Find what the splitter is passed, and the measures with what they are."""
-    scorers = named_scorers(estimator.scoring)
+    """Find what the splitter is passed, and the measures with what they are.
+
+    `given` are the arguments of `fit` that have a name: None where there is none.
+    """
+    scorers, sample_weight = named_scorers(estimator.scoring), given["sample_weight"]
     if _is_routing():
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        found = process_routing(estimator, "fit", **weights, **params)
+        known = {name: each for name, each in given.items() if each is not None}
+        found = process_routing(estimator, "fit", **known, **params)
         for_splitter = dict(found["splitter"].split)
         passed = {name: dict(found[_key(name)].score) for name in scorers}
     else:
         for_splitter = {"groups": params.get("groups")}
         if unknown := set(params) - {"groups"}:
             raise TypeError(
-                "GradientDescentRegressorCV.fit takes X, y, sample_weight and groups, "
-                "unless metadata routing is enabled "
+                f"GradientDescentRegressorCV.fit takes X, y, {', '.join(given)} and "
+                "groups, unless metadata routing is enabled "
                 "(sklearn.set_config(enable_metadata_routing=True)). Got "
                 f"{sorted(unknown)} instead."
             )
@@ -145,7 +148,24 @@ def routed(
         )
         for name, scorer in scorers.items()
     ]
+    if given["offset"] is not None:
+        _check_offset(measures)
     return for_splitter, measures
+
+
+def _check_offset(measures: Iterable[Measure]) -> None:
+    """Refuse scorers that would see predictions without the offset."""
+    for measure in measures:
+        if measure.formula is None and "offset" not in measure.params:
+            raise ValueError(
+                "With an offset the 'scoring' parameter must be R^2 or a squared "
+                "error, which are those of predictions with the held-out offset, or "
+                "scorers that request it. Got one that does not instead, "
+                f"{measure.scorer!r}: it would see predictions without the offset. "
+                "Enable metadata routing "
+                "(sklearn.set_config(enable_metadata_routing=True)) and pass one with "
+                "set_score_request(offset=True), whose metric takes the offset."
+            )
 
 
 def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
@@ -164,11 +184,13 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
 class Evaluator:
     """What all candidates on a split are scored with.
 
-    `X` and `y` are as they came, for the scorers; models have coefficients of a float
-    type, `dtype`, and `settings`.
+    `target` is (n, n_targets) with the offset that the data's may be less. `X` and `y`
+    are as they came, for the scorers; models have coefficients of a float type,
+    `dtype`, and `settings`.
     """
 
     data: Data
+    target: np.ndarray
     X: Any
     y: Any
     dtype: np.dtype
@@ -199,7 +221,7 @@ class Evaluator:
         failed = np.zeros(shape, dtype=bool)
         candidates = np.arange(shape[0]).reshape((-1,) + (1,) * (len(shape) - 1))
         numbers = np.broadcast_to(candidates, shape)
-        spread = spread_of(self.data, fold.test)
+        spread = spread_of(self.target[fold.test], self.data.weight[fold.test])
         for where, diverged, theta in ends:
             failed[where], stable = diverged, ~diverged
             values = self._scores(
@@ -267,6 +289,8 @@ def mean_squared_errors(
         chosen = theta[:, doubtful[start : start + _PREDICTED]]
         linear = test.rows.matvec(chosen.reshape(len(theta), -1))
         linear = linear.reshape(-1, *chosen.shape[1:])
+        if test.offset is not None:
+            linear = linear + test.offset[:, None]
         squares = (test.target[:, None] - predicted(loss, linear)) ** 2
         found = np.average(squares, axis=0, weights=shares(test.weight))
         errors[doubtful[start : start + _PREDICTED]] = found
@@ -284,14 +308,13 @@ def _by_moments(test: Moments, theta: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return size - 2 * linear, size
 
 
-def spread_of(data: Data, index: np.ndarray) -> np.ndarray:
+def spread_of(target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mean square deviation of targets from their mean, as metrics compute it.
 
     It is zero for constant targets exactly.
     """
-    target, weight = data.target[index], shares(data.weight[index])
-    mean = np.average(target, axis=0, weights=weight)
-    return np.average((target - mean) ** 2, axis=0, weights=weight)
+    mean = np.average(target, axis=0, weights=shares(weight))
+    return np.average((target - mean) ** 2, axis=0, weights=shares(weight))
 
 
 def call_scorers(

@@ -26,7 +26,7 @@ from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
 from sklearn_adreg._rows.sparse import too_wide
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.task import Fit, Task, without_offset
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -49,20 +49,18 @@ class Search:
 
     def run(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray | None,
+        fit: Fit,
         given: tuple[Any, Any],
         splits: Sequence[Split],
         measures: Sequence[Measure],
     ) -> dict[str, Any]:
         """Score all candidates on all splits; the attributes of the estimator.
 
-        `y` is (n, n_targets), and `given` are X and y as they came, for the scorers;
-        `weight` is None where all are the same. The first measure chooses.
+        `given` are X and y as they came, for the scorers. The first measure chooses.
         """
-        data = all_rows(X, y, weight)
-        task = Task.of(GradientDescentRegressor(**self.settings))
+        task, X = Task.of(GradientDescentRegressor(**self.settings)), fit.X
+        y, offset = without_offset(task.loss, fit.y, fit.offset)
+        data = all_rows(fit._replace(y=y, offset=offset))
         check_rows(measures, splits)
         check_splits(data, splits)
         started = time.perf_counter()
@@ -77,7 +75,7 @@ class Search:
 
         seen_X, seen_y = indexable(*given)
         evaluator = Evaluator(
-            data, seen_X, seen_y, X.dtype, candidates, measures, self.settings
+            data, fit.y, seen_X, seen_y, X.dtype, candidates, measures, self.settings
         )
         candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {

@@ -25,7 +25,7 @@ def best_constant(
     is not convex, one of several. It is as exact as floats are, or to a part of the
     range of the targets.
     """
-    rows, target, weight, *_ = objective.data
+    rows, weight = objective.data.rows, objective.data.weight
     theta = np.zeros(rows.shape[1])
     if not rows.intercept:
         return theta
@@ -36,7 +36,7 @@ def best_constant(
             0
         ]
 
-    kept = rows.numpy(target)[rows.nonzero(weight)]
+    kept = objective.data.left[rows.nonzero(weight)]
     # Behind a link nothing is known of the constant.
     low, high = (-1.0, 1.0) if linked else (float(kept.min()), float(kept.max()))
     low_slope, high_slope = slope(low), slope(high)

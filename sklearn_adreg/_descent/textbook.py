@@ -182,22 +182,22 @@ def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
     The target of the objective, and theta, have a column for each target.
     """
     rows = objective.data.rows
-    target = rows.numpy(objective.data.target)
-    theta = np.zeros((rows.shape[1], target.shape[1]))
+    alone = list(objective.of_constants())
+    theta = np.zeros((rows.shape[1], len(alone)))
     first = len(theta) - rows.intercept
-    for number, column in enumerate(target.T):
-        alone = objective.of_constants(column)
-        theta[first:, number] = best_constant(alone, linked=linked)
+    for number, each in enumerate(alone):
+        theta[first:, number] = best_constant(each, linked=linked)
     return theta
 
 
 def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray:
     """Return the standard deviation of each target; 1 where a link lies between.
 
-    A target that is constant is met by the best constant, whatever the loss is: its
-    scale is zero, but for descents from a start that is `given`.
+    It is that of targets less their offsets. One that is constant is met by the best
+    constant, whatever the loss is: its scale is zero, but for descents from a start
+    that is `given`.
     """
-    target, weight = data.rows.numpy(data.target), data.rows.numpy(data.weight)
+    target, weight = data.left, data.rows.numpy(data.weight)
     mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
@@ -255,8 +255,8 @@ def stable_epsilon_of_loss(
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
-    for number, target in enumerate(rows.numpy(objective.data.target).T):
-        alone = objective.of_constants(target).through(near)
+    for number, constants in enumerate(objective.of_constants()):
+        alone = constants.through(near)
         level = theta[len(theta) - rows.intercept :, number]
         point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
         counts = weight > 0

@@ -16,6 +16,7 @@ finite, its row of X.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,19 +76,22 @@ class MeanLoss:
         """Return the same seen through a window, or without one."""
         return replace(self, bandwidth=bandwidth)
 
-    def of_constants(self, target: np.ndarray) -> MeanLoss:
-        """Return the mean loss of a target (n,) as a function of the intercept alone.
+    def of_constants(self) -> Iterator[MeanLoss]:
+        """Yield the mean loss of each target as a function of its intercept alone.
 
         Its rows have no columns, and are in host memory: few shapes are compiled.
         """
         rows, _, weight, offset, row_data = self.data
-        alone = HostRows(
-            np.empty((len(target), 0), rows.dtype), None, np.zeros(0), rows.intercept
-        )
-        offset = None if offset is None else rows.numpy(offset)
+        target, weight = rows.numpy(self.data.target), rows.numpy(weight)
+        nothing = np.empty((len(target), 0), rows.dtype)
+        alone = HostRows(nothing, None, np.zeros(0), rows.intercept)
         known = tuple(rows.numpy(each) for each in row_data)
-        data = Data(alone, alone.vector(target), rows.numpy(weight), offset, known)
-        return replace(self, data=data)
+        for j in range(target.shape[1]):
+            beside = offset
+            if offset is not None:
+                beside = alone.vector(rows.numpy(offset)[:, j])
+            one = Data(alone, alone.vector(target[:, j]), weight, beside, known)
+            yield replace(self, data=one)
 
     def linear_predictor(self, theta: np.ndarray) -> Any:
         """Linear predictors at theta; one product with X."""

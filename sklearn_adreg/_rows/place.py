@@ -60,14 +60,10 @@ def place(
 ) -> tuple[Data, Moments | None]:
     """Place X and y, which is (n_samples, n_targets); with second moments if asked.
 
-    `weight` sums to one, and is None where all are the same. X is refused, and y, where
-    a square in it is not finite.
+    `weight` sums to one, and is None where all are the same. The moments are those of
+    the targets less the offset. X is refused, and y, where a square is not finite.
     """
-    if measure and offset is not None:
-        raise NotImplementedError(
-            "Moments must be those of targets without an offset. Got an offset, which "
-            "they would ignore, and measure=True. Set measure=False."
-        )
+    left = y if offset is None else y - offset
     rows: Rows
     moments = None
     if sparse.issparse(X):
@@ -75,13 +71,13 @@ def place(
     elif device is not None:
         rows = device_rows(backend, device, X, weight, intercept=intercept)
     elif measure:
-        rows, moments = measured(X, y, weight, intercept=intercept)
+        rows, moments = measured(X, left, weight, intercept=intercept)
     else:
         rows = centred(X, weight, intercept=intercept)
     data = data_on(rows, y, weight, offset, row_data)
     if measure and moments is None:
-        moments = moments_of(rows, data.target, data.weight)
-    _check_squares(data, moments, X, y, weight)
+        moments = moments_of(rows, data.left, data.weight)
+    _check_squares(data, moments, X, left, weight)
     return data, moments
 
 
@@ -115,6 +111,8 @@ def place_by_sample(
     sample: np.ndarray,
     *,
     intercept: bool,
+    offset: np.ndarray | None = None,
+    row_data: tuple[np.ndarray, ...] = (),
 ) -> tuple[Data, Moments]:
     """Place all rows in host memory, centred by a sample; with the sample's moments.
 
@@ -122,10 +120,13 @@ def place_by_sample(
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
     if sparse.issparse(X):
-        data = data_on(sparse_rows(X, weight, intercept=intercept), y, weight)
-        return data, moments_of(*data.part(sample)[:3])
-    few, moments = measured(X[sample], y[sample], shares, intercept=intercept)
-    return data_on(replace(few, source=X), y, weight), moments
+        rows = sparse_rows(X, weight, intercept=intercept)
+        data = data_on(rows, y, weight, offset, row_data)
+        part = data.part(sample)
+        return data, moments_of(part.rows, part.left, part.weight)
+    left = y[sample] if offset is None else y[sample] - offset[sample]
+    few, moments = measured(X[sample], left, shares, intercept=intercept)
+    return data_on(replace(few, source=X), y, weight, offset, row_data), moments
 
 
 def check_unseen(data: Data, sums: np.ndarray) -> None:
@@ -135,7 +136,7 @@ def check_unseen(data: Data, sums: np.ndarray) -> None:
     """
     info = np.finfo(data.rows.dtype)
     if not (np.abs(sums) < float(info.eps) * np.sqrt(float(info.max))).all():
-        target = data.target.reshape(data.rows.shape[0], -1)
+        target = data.left.reshape(data.rows.shape[0], -1)
         _check_squares(data, None, data.rows.source, target, data.weight)
 
 

@@ -219,6 +219,12 @@ class Data(NamedTuple):
         return data._replace(weight=data.rows.vector(weight / weight.sum()))
 
     @property
+    def left(self) -> np.ndarray:
+        """Target less the offset, as NumPy: what is left to theta, without a link."""
+        target = self.rows.numpy(self.target)
+        return target if self.offset is None else target - self.rows.numpy(self.offset)
+
+    @property
     def vectors(self) -> tuple[Any, ...]:
         """All row vectors: target, weight, the offset if there is one, row data."""
         offset = () if self.offset is None else (self.offset,)

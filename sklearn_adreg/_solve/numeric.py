@@ -124,8 +124,10 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     lead uphill.
     """
     assert task.epsilon is not None
-    data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
-    objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
+    where = task.place | fit.beside
+    data, _ = place(fit.X, fit.y, fit.weight, **where, measure=False)
+    loss = LinearLoss.of(task.loss, fit.row_names)
+    objective = MeanLoss(data, loss, task.backend)
     linked = fit.traits.linked
     if fit.start is None:
         start = constant_theta(objective, linked=linked)

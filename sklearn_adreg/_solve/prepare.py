@@ -48,7 +48,7 @@ class Prepared(NamedTuple):
 def in_place(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
     """Place the rows: a penalty has its corners in theta's own coordinates."""
     sample = sampled_rows(task, fit) if by_sample else None
-    data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
+    data, _ = place(fit.X, fit.y, fit.weight, **task.place, **fit.beside, measure=False)
     return Prepared(data, sample=sample)
 
 
@@ -80,7 +80,8 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
     """
     n_rows, n_columns = fit.X.shape
     measure = n_columns <= min(n_rows, fit.most_whitened)
-    data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=measure)
+    where = task.place | fit.beside
+    data, moments = place(fit.X, fit.y, fit.weight, **where, measure=measure)
     if moments is not None:
         return data, moments, _white(task, fit, data, moments)
     if n_rows <= fit.most_whitened:
@@ -106,7 +107,9 @@ def _by_sample(task: Task, fit: Fit, sample: np.ndarray) -> Prepared | None:
     X, y, weight, *_ = fit
     if X.shape[1] > fit.most_whitened:
         return None
-    data, moments = place_by_sample(X, y, weight, sample, intercept=task.intercept)
+    data, moments = place_by_sample(
+        X, y, weight, sample, intercept=task.intercept, **fit.beside
+    )
     gram, _ = moments.bordered(task.intercept)
     white = whitened_by_sample(data.rows, data.weight, gram, _ridge(task, fit))
     if white is None:

@@ -249,9 +249,11 @@ def _problem(
     """
     method, windows = how
     rows = prepared.data.rows
-    target = rows.vector(fit.y[:, column])
-    loss = LinearLoss.cheapest(task.loss)
-    objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
+    data = prepared.data._replace(target=rows.vector(fit.y[:, column]))
+    if fit.offset is not None:
+        data = data._replace(offset=rows.vector(fit.offset[:, column]))
+    loss = LinearLoss.cheapest(task.loss, fit.row_names)
+    objective = MeanLoss(data, loss, task.backend)
     penalty = task.penalty(rows.shape[1] - task.intercept)
     start, given = prepared.theta, fit.start
     problem = Problem(

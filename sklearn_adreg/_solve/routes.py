@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
-from sklearn_adreg._descent.loop import Report, Solution
+from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import check_loss
-from sklearn_adreg._loss.traits import Traits, traits_of
+from sklearn_adreg._loss.traits import traits_of
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
 from sklearn_adreg._rows.sparse import too_wide
@@ -39,12 +39,11 @@ from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_sample,
     solve_least_squares,
 )
-from sklearn_adreg._solve.task import Fit, Start, Task
+from sklearn_adreg._solve.task import Fit, Task, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
-_SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
 _WINDOWS = "in windows that narrow"
 # The descents on any loss: how rows are prepared, and the method.
 _QUASI_NEWTON = partial(descend, prepare=in_white_coordinates, method=quasi_newton)
@@ -133,21 +132,14 @@ ROUTES = (
 # fmt: on
 
 
-def solve(
-    task: Task,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-    start: Start | None,
-    report: Report,
-) -> Solution:
+def solve(task: Task, fit: Fit) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
-    fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
-    mean = np.zeros(y.shape[1])
+    y, offset = without_offset(task.loss, fit.y, fit.offset)
+    fit, mean = fit._replace(y=y, offset=offset), np.zeros(y.shape[1])
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
-        counted = y if weight is None else y[weight > 0]
+        counted = y if fit.weight is None else y[fit.weight > 0]
         check_loss(task.loss, task.backend, counted)
         fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
     asked = (
@@ -157,7 +149,7 @@ def solve(
     )
     # Moments are large products, which gain by more threads; working sets do not.
     direct = fit.squared and (task.smooth or task.epsilon is not None)
-    with nullcontext() if direct else suitable_threads(task, X):
+    with nullcontext() if direct else suitable_threads(task, fit.X):
         if is_estimated(task.loss):
             return solve_with_scale(task, fit)
         for route in ROUTES:

@@ -14,7 +14,8 @@ from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg.backends import Backend, get_backend
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses._base import is_estimated
 
 Start = tuple[np.ndarray, np.ndarray]
 
@@ -25,6 +26,8 @@ class Fit(NamedTuple):
     `y` is (n_samples, n_targets), and `weight` sums to one (None: all the same).
     `start` are coefficients (n_features, n_targets) and intercepts, or None. The
     `curvature` is the constant second derivative of squared error, 0 for other losses.
+    The `offset` is (n_samples, n_targets), or None. `row_data` are the arrays that the
+    loss is given beside each row, and `row_names` their names.
     """
 
     X: np.ndarray
@@ -32,8 +35,11 @@ class Fit(NamedTuple):
     weight: np.ndarray | None
     start: Start | None
     report: Report
-    traits: Traits
+    traits: Traits = Traits(kinked=False, convex=True, linked=False)
     curvature: float = 0.0
+    offset: np.ndarray | None = None
+    row_data: tuple[np.ndarray, ...] = ()
+    row_names: tuple[str, ...] = ()
 
     @property
     def most_whitened(self) -> int:
@@ -44,6 +50,11 @@ class Fit(NamedTuple):
     def squared(self) -> bool:
         """Whether the loss is squared error, whose targets are centred."""
         return self.curvature > 0
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What belongs to the rows beside X, y and weight, for `place`."""
+        return {"offset": self.offset, "row_data": self.row_data}
 
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
@@ -104,3 +115,16 @@ class Task:
         return Penalty.elastic_net(
             self.alpha, self.l1_ratio, n_features, intercept=self.intercept
         )
+
+
+def without_offset(
+    loss: Loss, y: np.ndarray, offset: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Subtract the offset from targets, where the loss knows their difference alone.
+
+    So do squared error, and losses whose scale is estimated. Returns the targets, and
+    the offset that is left.
+    """
+    if offset is None or not (loss == SquaredError() or is_estimated(loss)):
+        return y, offset
+    return y - offset, None
