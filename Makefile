@@ -23,8 +23,9 @@ DOCS := -m sphinx -W --keep-going -q -d docs/_build/doctrees
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-demo: $(VENV)/.demo ## Descend on the note's data and on real data, beside the exact solution
+demo: $(VENV)/.demo ## Fit the note's data and 327,000 flights, and a cost of your own
 	$(TIMED) $(PY) examples/plot_linear_regression.py
+	$(TIMED) $(PY) examples/plot_flights_cost.py
 
 test: $(VENV)/.test ## Run the tests and doctests, with the coverage that is asked
 	$(PY) -m pytest -n $(JOBS) --cov $(PYTEST_ARGS)
@@ -64,6 +65,7 @@ clean: ## Remove the environments and everything built
 	@touch $@
 
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.pip
+	@echo "Installing into $(VENV): the package with $(EXTRAS), and the group '$*' of pyproject.toml."
 	$(PY) -m pip install --quiet --editable ".[$(EXTRAS)]" --group $*
 	@touch $@
 

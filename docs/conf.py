@@ -70,9 +70,9 @@ html_sidebars = {
     page: []
     for page in (
         "auto_examples/plot_*",
+        "coming_from",
         "getting_started",
         "the_note_alive",
-        "write_a_backend",
         "contributing",
         "changelog",
     )

@@ -9,9 +9,9 @@ each eigenvector of the second moments by a number of its own, the same in every
 
 The claim, asserted below, is that this one formula explains all that a step length can
 do: creep, arrive, zigzag, or diverge, which happens exactly above
-:math:`1 / \lambda_{\max}`. That limit is what the error of a descent that went wrong
-names. And ``epsilon="auto"``, which descends in coordinates where all
-:math:`\lambda_i` are one, is there after a single step.
+:math:`1 / \lambda_{\max}`, the limit that a `DivergenceError` names. And
+``epsilon="auto"``, which descends in coordinates where all :math:`\lambda_i` are one,
+is there after a single step.
 """
 
 from typing import NamedTuple

@@ -110,6 +110,18 @@ def flights_problem():
 # how good it is.
 
 
+LEGEND = """\
+difference: the largest relative one of a coefficient from the exact solution's, which
+            is found by singular values.
+fit:        time of the fastest fit.
+R2:         share of the variance that is explained.
+"""
+FOOTNOTE = """\
+  * Where columns depend on each other many coefficients are as good: those of SGD are
+    not of minimum norm. Compare its R2.
+"""
+
+
 class Row(NamedTuple):
     """One line of the table."""
 
@@ -186,10 +198,15 @@ def print_table(problem, rows):
     step = problem.settings.get("epsilon", "auto")
     print(f"{problem.name}, {n_samples:,} x {n_features}, epsilon={step!r}")
     print(f"  {'model':<20}{'difference':>12}{'fit':>12}{'R2':>12}")
+    dependent = np.linalg.matrix_rank(problem.X.T @ problem.X) < n_features
     for row in rows:
         time = time_text(row.seconds)
-        print(f"  {row.model:<20}{row.difference:>12.1e}{time:>12}{row.score:>12.6f}")
-    print()
+        mark = "*" if dependent and row.model == "SGDRegressor" else " "
+        print(
+            f"  {row.model:<20}{row.difference:>12.1e}{mark}{time:>11}"
+            f"{row.score:>12.6f}"
+        )
+    print(FOOTNOTE if dependent else "")
 
 
 # %%
@@ -197,6 +214,7 @@ def print_table(problem, rows):
 # -----------------
 
 if __name__ == "__main__":
+    print(LEGEND)
     for make_problem in (note_problem, diabetes_problem, flights_problem):
         problem = make_problem()
         print_table(problem, compare(problem))

@@ -152,7 +152,7 @@ for axes, item in zip(panels.flat, sorted(losses.items(), key=pull), strict=Fals
 panels.flat[0].text(3.6, 4.2, "loss", color=BLUE, ha="center")
 panels.flat[0].text(3.0, -1.2, "derivative", color=ORANGE, ha="center", va="top")
 figure.supxlabel(
-    "linear predictor, less the one that meets the target; of labels, as it is",
+    "prediction less target, on the scale of the linear predictor; of labels, as it is",
     fontsize="medium",
 )
 plt.show()

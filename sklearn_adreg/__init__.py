@@ -6,6 +6,7 @@ from sklearn_adreg._display.derivatives import DerivativesDisplay
 from sklearn_adreg._display.epsilon_path import EpsilonPathDisplay
 from sklearn_adreg._display.loss_curve import LossCurveDisplay
 from sklearn_adreg._display.ode import OdeDisplay
+from sklearn_adreg._max_epsilon import max_stable_epsilon
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._search import GradientDescentRegressorCV
 
@@ -20,4 +21,5 @@ __all__ = [
     "GradientDescentRegressorCV",
     "LossCurveDisplay",
     "OdeDisplay",
+    "max_stable_epsilon",
 ]

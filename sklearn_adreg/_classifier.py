@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
-from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
+from sklearn_adreg._report import OFFSET_FORGOTTEN
 from sklearn_adreg._validation import SPARSE, check_place, checked_weights
 from sklearn_adreg.backends import Backend
-from sklearn_adreg.losses import NAMES, Loss
+from sklearn_adreg.losses import NAMED, Loss, get_loss
 
 # Parameters that are handed on to GradientDescentRegressor as they are.
 _SHARED = (
@@ -29,7 +31,7 @@ _SHARED = (
 def _has_probability(estimator: GradientDescentClassifier) -> bool:
     """Whether predictions are probabilities: means of the labels 0 and 1."""
     given = estimator.loss
-    loss = NAMES.get(given) if isinstance(given, str) else given
+    loss = NAMED.get(given) if isinstance(given, str) else given
     linked = getattr(loss, "inverse_link", None) is not None
     return linked and tuple(getattr(loss, "labels", ())) == (0, 1)
 
@@ -48,13 +50,13 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    loss : {'log_loss', 'hinge', 'squared_hinge', 'exponential'} or callable, \
-            default='log_loss'
+    loss : str or callable, default='log_loss'
         The loss :math:`\ell(y, z)`: a name ('log_loss' is logistic regression, 'hinge'
-        a linear support vector machine), an object of `sklearn_adreg.losses`, or any
-        callable ``loss(y_true, y_pred)`` as in `GradientDescentRegressor`. Its
-        attribute ``labels``, ``(-1, 1)`` or ``(0, 1)``, says what `y_true` is for the
-        first and the second class; without one it is -1 and 1.
+        a linear support vector machine; 'squared_hinge', 'exponential', ...), an object
+        of `sklearn_adreg.losses`, or any callable ``loss(y_true, y_pred)`` as in
+        `GradientDescentRegressor`. Its attribute ``labels``, ``(-1, 1)`` or ``(0, 1)``,
+        says what `y_true` is for the first and the second class; without one it is -1
+        and 1.
 
     epsilon : 'auto' or float, default='auto'
         The step length, which decides the update rule, as in
@@ -167,10 +169,6 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
             name: GradientDescentRegressor._parameter_constraints[name]
             for name in _SHARED
         },
-        "loss": [
-            StrOptions({"log_loss", "hinge", "squared_hinge", "exponential"}),
-            callable,
-        ],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -205,7 +203,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
     ) -> GradientDescentClassifier:
         """Fit the model.
 
@@ -222,6 +220,10 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Non-negative weights; a weight of two is a row that stands twice.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
+            What is added to the linear predictor of each row: what is known of its log
+            odds already. None is zero.
+
         Returns
         -------
         GradientDescentClassifier
@@ -230,13 +232,15 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         before = dict(vars(self))
         try:
             model, given = self._coded(X, y, sample_weight)
-            model._fit(*given)  # here: its warnings point at the line that called fit
+            model._fit(
+                *given, offset
+            )  # here: its warnings point at the line that called fit
             return self._store(model)
         except BaseException:
             self.__dict__ = before
             raise
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """Compute the linear predictor, above zero for the second of two classes.
 
         Parameters
@@ -244,19 +248,19 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
+            The offsets of these rows, as in `fit`; None is zero.
+
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            :math:`X w + b`: one value of two classes, else one for each.
+            :math:`X w + b`, plus the offset: one value of two classes, else one for
+            each.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
-        )
-        linear = X @ self.coef_.T + self.intercept_
+        linear = linear_predictor(self, X, offset)
         return linear[:, 0] if linear.shape[1] == 1 else linear
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Predict labels: those of the largest value of `decision_function`.
 
         Parameters
@@ -264,17 +268,20 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
+            The offsets of these rows, as in `fit`; None is zero.
+
         Returns
         -------
         ndarray of shape (n_samples,)
             Labels, as they are in `classes_`.
         """
-        linear = self.decision_function(X)
+        linear = self.decision_function(X, offset)
         chosen = linear > 0 if linear.ndim == 1 else linear.argmax(axis=1)
         return self.classes_[chosen.astype(int)]
 
     @available_if(_has_probability)
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Predict the probability of each class.
 
         There is this method for losses of the labels 0 and 1 with an inverse link. Of
@@ -286,16 +293,53 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
+            The offsets of these rows, as in `fit`; None is zero.
+
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        found = predictions(loss_of_fit(self), self.decision_function(X))
+        found = predictions(loss_of_fit(self), self.decision_function(X, offset))
         if found.ndim == 1:
             return np.column_stack([1 - found, found])
         found = np.maximum(found, np.finfo(found.dtype).tiny)  # all may have vanished
         return found / found.sum(axis=1, keepdims=True)
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+    ) -> float:
+        """Return the accuracy, the share of labels that are predicted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
+            The offsets of these rows, as in `fit`; None is zero.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Warns
+        -----
+        UserWarning
+            If `fit` had an offset and there is none here.
+        """
+        if offset is None and getattr(self, "_with_offset", False):
+            warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)
+        predicted = self.predict(X, offset)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -357,6 +401,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         for name, value in vars(model).items():
             if name.endswith("_"):
                 setattr(self, name, value)
+        self._with_offset = model._with_offset
         self.coef_ = np.atleast_2d(model.coef_)
         self.intercept_ = np.atleast_1d(model.intercept_)
         return self

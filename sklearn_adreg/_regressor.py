@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._loss.check import get_loss, needs_positive
+from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
 from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
@@ -31,9 +31,10 @@ from sklearn_adreg._validation import (
     checked_start,
     checked_target,
     checked_weights,
+    with_parameters_of_loss,
 )
 from sklearn_adreg.backends import BACKENDS, Backend
-from sklearn_adreg.losses import NAMES, Loss
+from sklearn_adreg.losses import Loss, get_loss
 
 
 class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -54,30 +55,39 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The loss :math:`\ell(y, z)`: the name of one of `sklearn_adreg.losses`
         ('huber', 'pinball', 'poisson_deviance', ...), one of its objects, or any
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
-        written with `sklearn_adreg.numpy`. Kinks are found and dealt with. A loss with
-        a method ``inverse_link`` is called with predictions ``inverse_link(z)``.
+        written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson' and
+        'gamma' are names too. Kinks are found and dealt with. A loss with a method
+        ``inverse_link`` is called with predictions ``inverse_link(z)``.
 
     epsilon : 'auto' or float, default='auto'
-        The step length, which decides the update rule.
+        The step length, also called learning rate or step size.
+
+        'auto' chooses it in each step, and descends in coordinates in which the columns
+        of X are uncorrelated and of one scale. It needs no tuning and no scaling, and
+        for squared error converges in a few passes over X, to as many digits as a
+        factorisation of X would give.
 
         A positive number is the textbook: :math:`w \leftarrow w - \epsilon \nabla F`
         with the full batch, from zero, at most `max_iter` times. With an intercept, X
-        is centred and the intercept starts at the best constant. It is in units of
-        the inverse of X squared.
-
-        'auto' descends in coordinates that whiten X, with steps that it chooses
-        itself. It needs no tuning and no scaling, and for squared error converges in
-        a few passes over X, to as many digits as a factorisation of X would give.
+        is centred and the intercept starts at the best constant. What is stable depends
+        on X, see `max_stable_epsilon`: columns twice as large ask for a quarter of it.
 
     max_iter : int, default=1000
         The largest number of steps.
 
     tol : float, default=1e-6
-        When to stop, in standard deviations of y. With epsilon='auto', predictions
-        are within `tol` of the optimum's (root mean square); with a numeric
-        `epsilon`, a step promises to change them by less than `tol`. For a loss with
-        kinks it is the objective that is within `tol`, relative, of the optimum's;
-        for one with a link, z within `tol`. Zero asks for exactly `max_iter` steps.
+        The convergence criterion: what is within `tol` in the end.
+
+        ====================== ====================================================
+        epsilon='auto', a loss the predictions' distance from those at the optimum:
+        without kinks or link  root mean square, in standard deviations of y
+        with an inverse link   the same for the linear predictor z, in its own unit
+        with kinks             the objective's distance from its optimum, relative
+        epsilon a number       how much another step would change predictions: root
+                               mean square, in standard deviations of y
+        ====================== ====================================================
+
+        Zero asks for exactly `max_iter` steps.
 
     alpha : float, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
@@ -123,9 +133,6 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over targets.
 
-    epsilon_ : float
-        The step length used; with 'auto' that of the whitened coordinates.
-
     scale_ : float or ndarray of shape (n_targets,)
         The standard deviation of the errors that was found, where `loss` has
         ``scale="mad"``: `loss_curve_` is the objective at it.
@@ -140,6 +147,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has string names for all of them.
+
+    epsilon_ : float
+        The step length used; with 'auto' the last one, in coordinates in which the
+        columns of X are white: it says nothing of steps in w.
 
     Raises
     ------
@@ -186,7 +197,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "loss": [StrOptions(set(NAMES)), callable],
+        "loss": [str, callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -264,6 +275,24 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         except BaseException:
             self.__dict__ = before
             raise
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the estimator, and those of its loss with ``loss__`` before
+            their names: ``loss__delta=1.0`` puts another loss, which differs in this,
+            in the place of the one that is there; a name becomes its object first.
+
+        Returns
+        -------
+        object
+            The estimator itself.
+        """
+        params = with_parameters_of_loss(self.loss, params)
+        return BaseEstimator.set_params(self, **params)
 
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Predict targets.

@@ -278,6 +278,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     predict = GradientDescentRegressor.predict
     score = GradientDescentRegressor.score
+    set_params = GradientDescentRegressor.set_params
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what `fit` passes on to the splitter and to the scorers.

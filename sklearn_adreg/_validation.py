@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,37 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
+from sklearn_adreg.losses import get_loss
+
 # Sparse formats that are used as they are; others are converted to the first.
 SPARSE = ("csr", "csc")
 # Rows of X that are copied at a time, to be looked at: a small part of many.
 _LOOKED_AT = 1 << 12
+
+
+def with_parameters_of_loss(loss: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Put a loss that has them in the place of parameters such as ``loss__delta``."""
+    prefix = "loss__"
+    nested = {
+        name.removeprefix(prefix): value
+        for name, value in params.items()
+        if name.startswith(prefix)
+    }
+    found: Any = get_loss(params.get("loss", loss)) if nested else None
+    if not nested or hasattr(found, "set_params"):
+        return params
+    known = [each.name for each in fields(found)] if is_dataclass(found) else []
+    for name in nested:
+        if name not in known:
+            raise ValueError(
+                f"The loss {found!r} must be a dataclass with a field {name!r} for "
+                f"{prefix + name!r} to be set. Got the fields {known} instead. Check "
+                "the name, or set `loss` itself."
+            )
+    others = {
+        name: value for name, value in params.items() if not name.startswith(prefix)
+    }
+    return others | {"loss": replace(found, **nested)}
 
 
 def checked_start(

@@ -216,6 +216,22 @@ def test_sparse_columns() -> None:
     assert_allclose(found, dense.predict_proba(X), atol=1e-8)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_offsets_are_columns_with_a_known_coefficient(n_classes: int) -> None:
+    X, y = overlapping(n_classes)
+    model = GradientDescentClassifier(tol=1e-9, alpha=0.0).fit(X, y)
+    shifted = GradientDescentClassifier(tol=1e-9, alpha=0.0)
+    shifted.fit(X, y, offset=0.3 * X[:, 0])
+    assert_allclose(shifted.coef_, model.coef_ - 0.3 * (np.arange(4) == 0), atol=1e-8)
+    found = shifted.predict_proba(X, offset=0.3 * X[:, 0])
+    assert_allclose(found, model.predict_proba(X), atol=1e-8)
+    assert shifted.score(X, y, offset=0.3 * X[:, 0]) == model.score(X, y)
+    with pytest.warns(UserWarning, match="set_score_request"):
+        shifted.score(X, y)
+    with pytest.raises(ValueError, match=r"offset must have shape \(300,\)"):
+        model.predict(X, offset=X[:5, 0])
+
+
 def test_warm_start_stays() -> None:
     for n_classes in (2, 3):
         X, y = overlapping(n_classes)
@@ -330,7 +346,7 @@ Y_FEW = np.arange(8) % 2
         ({}, np.c_[Y_FEW, Y_FEW], "should be a 1d array"),
         ({"class_weight": {"no": 1.0}}, Y_FEW, "not in class_weight|'no'"),
         ({"class_weight": "even"}, Y_FEW, "'class_weight' parameter"),
-        ({"loss": "squared_error"}, Y_FEW, "'loss' parameter .*hinge.* Got"),
+        ({"loss": "hinges"}, Y_FEW, "Got 'hinges' instead. Did you mean 'hinge'"),
         ({"loss": Hinge}, Y_FEW, r"instance: loss=Hinge\(\)"),
         ({"loss": flat_for_one}, Y_FEW, r"labels -1.0 and 1.0.*\(-1 and 1, or 0"),
         ({"loss": of_wrong_labels}, Y_FEW, r"`labels` of .* \(0, 1\). Got \(1, 2\)"),

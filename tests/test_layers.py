@@ -20,6 +20,7 @@ LAYERS = [
         "_classifier",
         "_cv",
         "_search",
+        "_max_epsilon",
         "derivatives",
         "_display",
         "__init__",

@@ -287,20 +287,8 @@ def folds_step_by_step(
     data: Data, splits: Sequence[Split], task: Task, alphas: np.ndarray
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
-    counted = data.target[data.weight > 0]
-    check_loss(task.loss, task.backend, counted)
-    traits = traits_of(task.loss, task.backend, counted)
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
-    *descents, whole = [
-        StepByStep(
-            train,
-            task.loss,
-            traits.linked,
-            task.place,
-            _scales(some_rows(data, train), task, alphas, traits),
-        )
-        for train in every
-    ]
+    *descents, whole = steps_on(data, every, task, alphas)
     ridge = float(alphas.max())
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
@@ -317,6 +305,25 @@ def _tiled(data: Data, n_candidates: int) -> Data:
 
     offset = None if data.offset is None else tiled(data.offset)
     return data._replace(target=tiled(data.target), offset=offset)
+
+
+def steps_on(
+    data: Data, parts: Sequence[np.ndarray], task: Task, alphas: np.ndarray
+) -> list[StepByStep]:
+    """Descents on parts of the rows, by their numbers, with a loss that is checked."""
+    counted = data.target[data.weight > 0]
+    check_loss(task.loss, task.backend, counted)
+    traits = traits_of(task.loss, task.backend, counted)
+    return [
+        StepByStep(
+            part,
+            task.loss,
+            traits.linked,
+            task.place,
+            _scales(some_rows(data, part), task, alphas, traits),
+        )
+        for part in parts
+    ]
 
 
 def _scales(

@@ -27,12 +27,11 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.descents import Candidates, Ends, Fold
 from sklearn_adreg._cv.folds import shares, some_rows
-from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.linear import fitted_loss, predicted
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import Loss, get_loss
 
 # Below this part of what it is a difference of, a mean square has lost too many digits:
 # ten are left of sixteen.

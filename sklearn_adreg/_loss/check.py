@@ -16,7 +16,7 @@ from sklearn_adreg._loss.diagnosis import explained
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
-from sklearn_adreg.losses import NAMES, Loss
+from sklearn_adreg.losses import NAMED, Loss
 
 # Rows that a loss is tried on, and to which part differences and derivatives agree that
 # are those of one function.
@@ -35,21 +35,9 @@ _NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number"
 _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
 
 
-def get_loss(loss: Any) -> Loss:
-    """Return the loss of a name; a callable is returned as it is."""
-    if isinstance(loss, str):
-        return NAMES[loss]
-    if isinstance(loss, type):
-        raise ValueError(
-            f"The 'loss' parameter must be a loss, not a class of losses. Got "
-            f"{loss.__name__} instead. Pass an instance: loss={loss.__name__}()."
-        )
-    return loss
-
-
 def needs_positive(loss: Any) -> bool:
     """Whether targets must be positive, for scikit-learn's tags."""
-    found = NAMES.get(loss) if isinstance(loss, str) else loss
+    found = NAMED.get(loss) if isinstance(loss, str) else loss
     check_target = getattr(found, "check_target", None)
     if check_target is None or isinstance(found, type):
         return False

@@ -34,11 +34,17 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
-from sklearn_adreg._solve.prepare import Prepared
+from sklearn_adreg._solve.prepare import (
+    Prepared,
+    in_place,
+    in_white_coordinates,
+)
 from sklearn_adreg._solve.start import best_start, refusal, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
+# What is known of absolute error.
+ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
 # How closely a robust convex fit is found where a descent only starts from it, and the
 # optimum of a sample of the rows: less than either differs from what comes after (half
 # and double: 2 % more and 1 % less steps of 99 fits of twelve losses; the same).
@@ -105,8 +111,13 @@ class Problem:
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
-        theta, point, near = self._start(given)
-        goal, spread = self._goal(point, near)
+        return self.descend_from(*self._start(given))
+
+    def descend_from(
+        self, theta: np.ndarray, point: Point, near: float | None = None
+    ) -> State:
+        """Descend from theta and its point; how near the end is may be known."""
+        goal, spread = self.goal(point, near)
         state = begin(self.penalty, theta, point)
         if self.windows:
             rows = self.objective.data.rows
@@ -139,10 +150,10 @@ class Problem:
         if given is not None:
             candidates.append(given)
         elif not self.traits.convex and not self.traits.linked:
-            candidates.append(self._robust().descend().theta)
+            candidates.append(self.robust().descend().theta)
         else:
             if self.sample is not None:
-                candidates.append(self._of_sample().descend().theta)
+                candidates.append(self.of_sample().descend().theta)
                 near = _DEVIATIONS * np.sqrt(
                     len(self.penalty.curvature) / len(self.sample)
                 )
@@ -157,7 +168,7 @@ class Problem:
         )
         return theta, point, None if number > 0 or near is None else float(near)
 
-    def _robust(self) -> Problem:
+    def robust(self) -> Problem:
         """Least absolute deviations, roughly."""
         loss, data = LinearLoss.of(AbsoluteError()), self.objective.data
         return replace(
@@ -165,15 +176,16 @@ class Problem:
             objective=replace(
                 self.objective, loss=loss, data=data._replace(row_data=())
             ),
-            traits=Traits(kinked=True, convex=True, linked=False),
+            traits=ABSOLUTE,
             windows=True,
             tol=_ROBUST_TOL,
             report=silent,
         )
 
-    def _of_sample(self) -> Problem:
+    def of_sample(self) -> Problem:
         """Return the problem of a sample of the rows, to be solved roughly."""
-        assert self.sample is not None
+        if self.sample is None:
+            return self
         data = self.objective.data.part(self.sample)
         return replace(
             self,
@@ -184,7 +196,7 @@ class Problem:
             report=silent,
         )
 
-    def _goal(self, point: Point, near: float | None) -> tuple[Goal, float]:
+    def goal(self, point: Point, near: float | None = None) -> tuple[Goal, float]:
         """When to stop, and the median residual at the start."""
         scale, size, spread = units(self.objective, point, linked=self.traits.linked)
         reach = scale if near is None else min(near * spread, scale)
@@ -213,24 +225,26 @@ def proximal_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method
     return ProximalNewton(objective, curvature, prepared.known)
 
 
+def way(task: Task) -> tuple[Callable[..., Prepared], Callable[..., Method]]:
+    """How rows are prepared, and the method."""
+    if task.smooth:
+        return in_white_coordinates, quasi_newton
+    return in_place, proximal_newton
+
+
 def descend(
-    task: Task,
-    fit: Fit,
-    prepared: Prepared | None = None,
-    *,
-    prepare: Callable[..., Prepared],
-    method: Callable[[Fit, Prepared, MeanLoss], Method],
-    windows: bool = False,
+    task: Task, fit: Fit, prepared: Prepared | None = None, *, windows: bool = False
 ) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads.
 
     `prepared` are the rows where they are in their place already.
     """
+    prepare, _ = way(task)
     prepared = prepared or prepare(task, fit, by_sample=True)
     states: list[State] = []
     while len(states) < fit.y.shape[1]:
-        how = method, windows
-        problem, given = _problem(task, fit, prepared, how, len(states))
+        column = len(states)
+        problem, given = problem_of(task, fit, prepared, column, windows=windows)
         state = problem.judged(problem.descend(given))
         spent = len(state.curve) > task.max_iter
         if state.error <= task.tol or spent or prepared.sample is None:
@@ -240,14 +254,13 @@ def descend(
     return solution(task, prepared.data.rows, states)
 
 
-def _problem(
-    task: Task, fit: Fit, prepared: Prepared, how: tuple[Any, bool], column: int
+def problem_of(
+    task: Task, fit: Fit, prepared: Prepared, column: int, *, windows: bool
 ) -> tuple[Problem, np.ndarray | None]:
     """Return the problem of one target, and theta where a start is given.
 
-    It is solved by a method, through windows or not.
+    It is solved through windows or not.
     """
-    method, windows = how
     rows = prepared.data.rows
     data = prepared.data._replace(target=rows.vector(fit.y[:, column]))
     if fit.offset is not None:
@@ -256,6 +269,7 @@ def _problem(
     objective = MeanLoss(data, loss, task.backend)
     penalty = task.penalty(rows.shape[1] - task.intercept)
     start, given = prepared.theta, fit.start
+    _, method = way(task)
     problem = Problem(
         objective,
         fit.traits,

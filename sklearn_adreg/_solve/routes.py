@@ -27,12 +27,8 @@ from sklearn_adreg._solve.numeric import (
     solve_on_moments,
     solve_on_rows,
 )
-from sklearn_adreg._solve.prepare import (
-    SAMPLED_KINKED,
-    in_place,
-    in_white_coordinates,
-)
-from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
+from sklearn_adreg._solve.prepare import SAMPLED_KINKED
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
@@ -45,9 +41,6 @@ from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
 _WINDOWS = "in windows that narrow"
-# The descents on any loss: how rows are prepared, and the method.
-_QUASI_NEWTON = partial(descend, prepare=in_white_coordinates, method=quasi_newton)
-_PROXIMAL_NEWTON = partial(descend, prepare=in_place, method=proximal_newton)
 
 # What the column X of the table says, of n rows and d columns. `fresh` is a fit without
 # a start, which is `cold`, whose tol is above zero.
@@ -105,9 +98,9 @@ ROUTES = (
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
-          partial(_QUASI_NEWTON, windows=True)),
+          partial(descend, windows=True)),
     Route("auto", "smooth", "any", "any",
-          "quasi-Newton", "MeanLoss", _QUASI_NEWTON),
+          "quasi-Newton", "MeanLoss", descend),
     Route("auto", "l1", "squared", "n >= 40000, d >= 100, fresh",
           "minimum of likely columns' moments, proximal Newton",
           "Quadratic, MeanLoss", solve_lasso_by_sample),
@@ -116,9 +109,9 @@ ROUTES = (
           "Quadratic, MeanLoss", solve_lasso_by_moments),
     Route("auto", "l1", "kinked", "any",
           f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
-          partial(_PROXIMAL_NEWTON, windows=True)),
+          partial(descend, windows=True)),
     Route("auto", "l1", "any", "any",
-          "proximal Newton", "MeanLoss", _PROXIMAL_NEWTON),
+          "proximal Newton", "MeanLoss", descend),
     Route("number", "smooth", "squared",
           "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold",
           "textbook, in closed form", "Quadratic", solve_in_closed_form),

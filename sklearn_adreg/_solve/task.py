@@ -10,11 +10,10 @@ from scipy import sparse
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report
-from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg.backends import Backend, get_backend
-from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses import Loss, SquaredError, get_loss
 from sklearn_adreg.losses._base import is_estimated
 
 Start = tuple[np.ndarray, np.ndarray]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -66,6 +68,27 @@ class PointwiseLoss(ABC):
     kinked: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     labels: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name: the fields of a dataclass, so that searches set them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            As in scikit-learn; without effect.
+
+        Returns
+        -------
+        dict
+            The parameters, to be set in an estimator as ``loss__delta`` and so on.
+        """
+        del deep  # a loss has no parameters that have parameters
+        if not is_dataclass(self):
+            return {}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __sklearn_clone__(self) -> PointwiseLoss:
+        return deepcopy(self)
 
     @abstractmethod
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
