@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import needs_positive
-from sklearn_adreg._loss.linear import fitted_loss, predictions
+from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
 from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Fit, Task
@@ -313,19 +312,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Predictions :math:`X w + b`, plus the offset, after the inverse link where
             the loss has one.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
-        )
-        # The loss of the fit, whatever `loss` is by now; functions alone are not kept.
-        given = self.loss if isinstance(self.loss, FunctionType) else None
-        loss = getattr(self, "loss_", given)
-        linear = X @ self.coef_.T + self.intercept_
-        shape = X.shape[0], np.size(self.intercept_)
-        added = checked_offset(offset, shape, linear.dtype)
-        if added is not None:
-            linear = linear + added.reshape(linear.shape)
-        return predictions(loss, linear)
+        return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
 
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
@@ -422,3 +409,15 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.loss_ = loss
         if scale is not None:
             self.scale_ = float(scale[0]) if flat else scale.astype(dtype)
+
+
+def linear_predictor(estimator: Any, X: Any, offset: Any) -> np.ndarray:
+    """Return what a fitted estimator adds up for each row of X."""
+    check_is_fitted(estimator)
+    X = validate_data(
+        estimator, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
+    )
+    linear = X @ estimator.coef_.T + estimator.intercept_
+    shape = X.shape[0], np.size(estimator.intercept_)
+    added = checked_offset(offset, shape, linear.dtype)
+    return linear if added is None else linear + added.reshape(linear.shape)

@@ -17,6 +17,7 @@ LAYERS = [
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
     *(
         "_regressor",
+        "_classifier",
         "_cv",
         "_search",
         "_max_epsilon",

@@ -37,6 +37,26 @@ def fitted_loss(loss: Loss, scale: np.ndarray | None) -> Any:
     return loss if linked and not isinstance(loss, FunctionType) else None
 
 
+def loss_of_fit(estimator: Any) -> Loss | None:
+    """Return the loss of a fit, whatever `loss` is by now; None if it has no link.
+
+    Functions alone are not kept.
+    """
+    given = estimator.loss if isinstance(estimator.loss, FunctionType) else None
+    return getattr(estimator, "loss_", given)
+
+
+def labels_of(loss: Loss) -> tuple[float, float]:
+    """Return the targets that two classes are for a loss."""
+    labels = tuple(getattr(loss, "labels", (-1.0, 1.0)))
+    if labels not in ((-1, 1), (0, 1)):
+        raise ValueError(
+            f"The attribute `labels` of the loss {loss!r} must be (-1, 1) or (0, 1). "
+            f"Got {labels!r} instead."
+        )
+    return labels
+
+
 @dataclass(frozen=True)
 class LinearLoss:
     """The loss of rows as a function of their linear predictors.
