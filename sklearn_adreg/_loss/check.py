@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_adreg._loss.continuity import find_jump
 from sklearn_adreg._loss.diagnosis import explained
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import bulk_scale
@@ -75,6 +76,17 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
             raise _coupled(loss, f"other values for the same samples when {done}")
     _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
     _check_labels(whole, backend, target[:, 0])
+    jump = find_jump(loss, backend, target)
+    if jump is not None:
+        passes = "linear predictor" if linked else "prediction"
+        raise _refused(
+            loss,
+            "must be continuous",
+            f"a jump from {jump.before:.6g} to {jump.after:.6g}, at y_true="
+            f"{jump.y_true:.6g}, where the {passes} passes {jump.linear:.6g}",
+            "A descent sees slopes alone. Put a slope in place of the step: `clip`, "
+            "`maximum`, or a sigmoid.",
+        )
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:

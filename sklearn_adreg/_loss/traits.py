@@ -34,7 +34,7 @@ _NARROW, _HALVINGS = 1e-12, 64
 _SUSPECTS = 4
 # Changes of the derivative below this part of it are rounding.
 _SLOPE_NOISE = 1e-6
-_OWN = {type(loss) for loss in LOSSES.values()}
+OWN = {type(loss) for loss in LOSSES.values()}
 
 
 class Traits(NamedTuple):
@@ -55,27 +55,38 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     declared = Traits(
         getattr(loss, "kinked", False), getattr(loss, "convex", True), linked
     )
-    if type(loss) in _OWN:
+    if type(loss) in OWN:
         return declared
     differentiate = backend.value_and_derivative(LinearLoss.of(loss))
-    target = target.astype(np.float64)
-    levels = np.unique(target)
-    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
-    scales = [bulk_scale(column) for column in target.T]
-    centres, least = levels, 0.0
-    if linked:
-        centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
-    grid = _grids(centres, scales, least)
-    levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
+    levels, grid, (centres, scale) = looked_at(loss, target, _GRID)
     slopes = _slopes(differentiate, levels, grid)
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
         size = np.nanmax(np.abs(slopes), axis=1, initial=0.0, keepdims=True)
         convex = not (rises < -_SLOPE_NOISE * size).any()
-    narrow = _NARROW * min(scales)
+    narrow = _NARROW * scale
     at_target = (grid < centres[:, None]).sum(axis=1) - 1
     kinked = _kinked(differentiate, levels, grid, rises, size, at_target, narrow)
     return Traits(declared.kinked or kinked, declared.convex and convex, linked)
+
+
+def looked_at(
+    loss: Loss, target: np.ndarray, n_points: int
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, float]]:
+    """Return targets and linear predictors for each, over the range; then, near it.
+
+    With those that predict the targets, and the scale of these.
+    """
+    target = target.astype(np.float64)
+    levels = np.unique(target)
+    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
+    scales = [bulk_scale(column) for column in target.T]
+    centres, least = levels, 0.0
+    if getattr(loss, "inverse_link", None) is not None:
+        centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
+    grid = _grids(centres, scales, least, n_points)
+    levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
+    return levels, grid, (centres, min(scales))
 
 
 def bulk_scale(target: np.ndarray) -> float:
@@ -98,7 +109,9 @@ def _links(loss: Loss, levels: np.ndarray) -> np.ndarray:
     return np.where(np.abs(middle) < _EXTREME - 1, middle, 0.0)
 
 
-def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray:
+def _grids(
+    centres: np.ndarray, scales: list[float], least: float, size: int
+) -> np.ndarray:
     """Linear predictors for each centre: over the range of all; then again, near it.
 
     The range has a margin of at least so much.
@@ -107,10 +120,10 @@ def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray
     margin = max((high - low) / 3, least) or 1.0
     # A few irrational steps, so that no point of the grid is on a kink.
     ends = low - margin, high + margin / np.sqrt(2)
-    coarse = np.tile(np.linspace(*ends, _GRID), (_GRID_TARGETS, 1))
+    coarse = np.tile(np.linspace(*ends, size), (_GRID_TARGETS, 1))
     finest, widest = _FINEST * min(scales), _WIDEST * max(scales)
     reach = np.arcsinh(widest / finest)
-    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, _GRID))
+    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, size))
     return np.concatenate([coarse, centres[:, None] + errors])
 
 
