@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._habits import Callback, Followed, Shown, with_steps
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, predictions
 from sklearn_adreg._report import endless, progress, unconverged
@@ -36,7 +37,9 @@ from sklearn_adreg.backends import BACKENDS, Backend
 from sklearn_adreg.losses import Loss, get_loss
 
 
-class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GradientDescentRegressor(
+    Followed, Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     r"""Linear model with any differentiable loss, fitted by gradient descent.
 
     With weights :math:`s_i`, :math:`S = \sum_i s_i` and :math:`z = X w + b`, it
@@ -115,7 +118,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether `fit` starts from the coefficients of the fit before.
 
     verbose : int, default=0
-        1 shows a progress bar with the objective (needs tqdm).
+        1 shows a progress bar with the objective, or a few lines without tqdm.
 
     Attributes
     ----------
@@ -262,12 +265,13 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         GradientDescentRegressor
             The fitted estimator itself.
         """
-        before = dict(vars(self))
-        try:
-            return self._fit(X, y, sample_weight)
-        except BaseException:
-            self.__dict__ = before
-            raise
+        with self._followed(X, y, sample_weight) as step:
+            before = dict(vars(self))
+            try:
+                return self._fit(X, y, sample_weight, step)
+            except BaseException:
+                self.__dict__ = before
+                raise
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters by name.
@@ -315,7 +319,9 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> GradientDescentRegressor:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, step: Callback
+    ) -> GradientDescentRegressor:
         X, y = validate_data(
             self,
             X,
@@ -337,6 +343,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
+            report = with_steps(step, report)
             solution = solve(task, X, targets, weights, start, report)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()

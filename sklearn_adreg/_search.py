@@ -20,6 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
+from sklearn_adreg._habits import Shown
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._validation import (
@@ -42,7 +43,9 @@ _DATA = {
 _SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
 
 
-class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GradientDescentRegressorCV(
+    Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """Linear model by gradient descent, with `epsilon` chosen by cross-validation.
 
     It finds what ``GridSearchCV(GradientDescentRegressor(...), {"epsilon": ...})``
@@ -99,7 +102,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         Number of processes that call scorers, where there is no formula for them.
 
     verbose : int, default=0
-        1 shows a progress bar of the final fit (needs tqdm).
+        1 shows a progress bar of the final fit, or a few lines without tqdm.
 
     Attributes
     ----------
