@@ -9,9 +9,10 @@ import linecache
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from sklearn.base import _fit_context
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -29,7 +30,14 @@ except ImportError:  # before 1.9
 SITE = ""
 
 Report = Callable[[np.ndarray], None]
+Method = TypeVar("Method", bound=Callable[..., Any])
 Callback = Callable[[], None] | None
+
+
+def in_fit_context(method: Method) -> Method:
+    """Check the parameters before a method; type checkers see it as it is."""
+    decorated: Method = _fit_context(prefer_skip_nested_validation=True)(method)
+    return decorated
 
 
 class Shown:

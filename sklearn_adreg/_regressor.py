@@ -5,21 +5,16 @@ from __future__ import annotations
 import warnings
 from numbers import Integral, Real
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    MultiOutputMixin,
-    RegressorMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._habits import Callback, Followed, Shown, with_steps
+from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, predictions
 from sklearn_adreg._report import endless, progress, unconverged
@@ -34,7 +29,7 @@ from sklearn_adreg._validation import (
     with_parameters_of_loss,
 )
 from sklearn_adreg.backends import BACKENDS, Backend
-from sklearn_adreg.losses import Loss, get_loss
+from sklearn_adreg.losses import Loss, Name, get_loss
 
 
 class GradientDescentRegressor(
@@ -198,6 +193,11 @@ class GradientDescentRegressor(
     0.8
     """
 
+    # For type checkers: what it is depends on the target and on the loss.
+    intercept_: Any
+    loss_: Any
+    scale_: Any
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "loss": [str, callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -214,15 +214,15 @@ class GradientDescentRegressor(
 
     def __init__(
         self,
-        loss: str | Loss = "squared_error",
+        loss: Name | str | Loss = "squared_error",
         *,
-        epsilon: float | str = "auto",
+        epsilon: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
-        backend: str | Backend = "autograd",
+        backend: Literal["autograd", "jax"] | Backend = "autograd",
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -239,10 +239,8 @@ class GradientDescentRegressor(
         self.warm_start = warm_start
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None
-    ) -> GradientDescentRegressor:
+    @in_fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the model.
 
         After an error the estimator is as it was before the call.
@@ -273,7 +271,7 @@ class GradientDescentRegressor(
                 self.__dict__ = before
                 raise
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name.
 
         Parameters
@@ -319,9 +317,7 @@ class GradientDescentRegressor(
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any, step: Callback
-    ) -> GradientDescentRegressor:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, step: Callback) -> Self:
         X, y = validate_data(
             self,
             X,
