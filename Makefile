@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 VENV_OLDEST := .venv-oldest
+VENV_DIST := .venv-dist
 JOBS ?= 2
 PYTEST_ARGS ?=
 
@@ -18,7 +19,7 @@ DOCS := -m sphinx -W --keep-going -q -d docs/_build/doctrees
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-oldest lint docs bench clean
+.PHONY: help demo test test-oldest lint docs bench dist clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -50,8 +51,19 @@ bench: $(VENV)/.bench ## Run every benchmark
 		echo "== $$script"; $(TIMED) $(PY) "$$script"; \
 	done
 
+dist: $(VENV)/.dist ## Build sdist and wheel, and run the doctests of the wheel alone
+	rm -rf dist $(VENV_DIST)
+	$(PY) -m build
+	$(PYTHON) -m venv $(VENV_DIST)
+	$(VENV_DIST)/bin/python -m pip install --quiet pytest \
+		"$$(echo dist/*.whl)[$(EXTRAS)]"
+	cd dist && ../$(VENV_DIST)/bin/python -m pytest -q --doctest-modules \
+		-o doctest_optionflags="NORMALIZE_WHITESPACE ELLIPSIS" -c /dev/null \
+		-p no:cacheprovider --rootdir=. --pyargs sklearn_adreg
+	@ls dist/*.whl dist/*.tar.gz
+
 clean: ## Remove the environments and everything built
-	rm -rf $(VENV) $(VENV_OLDEST) build dist docs/_build docs/auto_examples \
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_DIST) build dist docs/_build docs/auto_examples \
 		docs/generated docs/sg_execution_times.rst .coverage .coverage.* htmlcov \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -64,7 +76,7 @@ clean: ## Remove the environments and everything built
 	$(@D)/bin/python -m pip install --quiet --upgrade "$(PIP)"
 	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.pip
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench $(VENV)/.dist: $(VENV)/.%: $(VENV)/.pip
 	@echo "Installing into $(VENV): the package with $(EXTRAS), and the group '$*' of pyproject.toml."
 	$(PY) -m pip install --quiet --editable ".[$(EXTRAS)]" --group $*
 	@touch $@

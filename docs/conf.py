@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
+from docutils import nodes
 
 import sklearn_adreg
 
@@ -93,6 +94,19 @@ def skip_inherited(app, what, name, obj, skip, options):  # noqa: ARG001
     return True if routing or inherited else None
 
 
+# Builds are offline: there is no inventory of scikit-learn's names to be fetched.
+SCIKIT_LEARN = "https://scikit-learn.org/stable/modules/generated/{}.html"
+
+
+def link_to_scikit_learn(app, env, node, contnode):  # noqa: ARG001
+    """Link full names of scikit-learn's classes and functions to their pages."""
+    target = node.get("reftarget", "")
+    if not target.startswith("sklearn.") or "._" in target:
+        return None
+    return nodes.reference("", "", contnode, refuri=SCIKIT_LEARN.format(target))
+
+
 def setup(app):
     """Connect the hooks of this file."""
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("missing-reference", link_to_scikit_learn)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from sklearn_adreg._habits import Followed, Shown, in_fit_context
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
 from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
 from sklearn_adreg._report import OFFSET_FORGOTTEN
@@ -36,7 +37,7 @@ def _has_probability(estimator: GradientDescentClassifier) -> bool:
     return linked and tuple(getattr(loss, "labels", ())) == (0, 1)
 
 
-class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
+class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator):
     r"""Linear classifier with any differentiable loss, fitted by gradient descent.
 
     Two classes are coded as the targets that the loss asks for, -1 and 1 or 0 and 1.
@@ -201,10 +202,10 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @in_fit_context
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
-    ) -> GradientDescentClassifier:
+    ) -> Self:
         """Fit the model.
 
         After an error the estimator is as it was before the call.
@@ -229,16 +230,18 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         GradientDescentClassifier
             The fitted estimator itself.
         """
-        before = dict(vars(self))
-        try:
-            model, given = self._coded(X, y, sample_weight)
-            model._fit(
-                *given, offset
-            )  # here: its warnings point at the line that called fit
-            return self._store(model)
-        except BaseException:
-            self.__dict__ = before
-            raise
+        beside = {"sample_weight": sample_weight, "offset": offset}
+        with self._followed(X, y, beside) as step:
+            before = dict(vars(self))
+            try:
+                model, given = self._coded(X, y, sample_weight)
+                model._fit(*given, offset, step)  # warnings point at who called fit
+                return self._store(model)
+            except BaseException:
+                self.__dict__ = before
+                raise
+
+    set_params = GradientDescentRegressor.set_params
 
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """Compute the linear predictor, above zero for the second of two classes.
@@ -395,7 +398,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
             )
         return weights
 
-    def _store(self, model: GradientDescentRegressor) -> GradientDescentClassifier:
+    def _store(self, model: GradientDescentRegressor) -> Self:
         for name in "loss_", "scale_":
             self.__dict__.pop(name, None)
         for name, value in vars(model).items():

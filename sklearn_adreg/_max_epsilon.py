@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -14,7 +14,7 @@ from sklearn_adreg._solve.problem import silent
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import SPARSE, checked_target, checked_weights
 from sklearn_adreg.backends import Backend
-from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses import Loss, Name, SquaredError
 
 
 def max_stable_epsilon(
@@ -22,10 +22,10 @@ def max_stable_epsilon(
     y: Any = None,
     sample_weight: Any = None,
     *,
-    loss: str | Loss = "squared_error",
+    loss: Name | str | Loss = "squared_error",
     alpha: float = 0.0,
     fit_intercept: bool = True,
-    backend: str | Backend = "autograd",
+    backend: Literal["autograd", "jax"] | Backend = "autograd",
 ) -> float:
     r"""Return the largest step length with which gradient descent is stable.
 

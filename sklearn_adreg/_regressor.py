@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    MultiOutputMixin,
-    RegressorMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
 from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
@@ -34,10 +30,12 @@ from sklearn_adreg._validation import (
     with_parameters_of_loss,
 )
 from sklearn_adreg.backends import BACKENDS, Backend
-from sklearn_adreg.losses import Loss, get_loss
+from sklearn_adreg.losses import Loss, Name, get_loss
 
 
-class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GradientDescentRegressor(
+    Followed, Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     r"""Linear model with any differentiable loss, fitted by gradient descent.
 
     With weights :math:`s_i`, :math:`S = \sum_i s_i` and :math:`z = X w + b`, it
@@ -116,7 +114,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether `fit` starts from the coefficients of the fit before.
 
     verbose : int, default=0
-        1 shows a progress bar with the objective (needs tqdm).
+        1 shows a progress bar with the objective, or a few lines without tqdm.
 
     Attributes
     ----------
@@ -196,6 +194,11 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     0.8
     """
 
+    # For type checkers: what it is depends on the target and on the loss.
+    intercept_: Any
+    loss_: Any
+    scale_: Any
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "loss": [str, callable],
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -212,15 +215,15 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        loss: str | Loss = "squared_error",
+        loss: Name | str | Loss = "squared_error",
         *,
-        epsilon: float | str = "auto",
+        epsilon: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
-        backend: str | Backend = "autograd",
+        backend: Literal["autograd", "jax"] | Backend = "autograd",
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -237,10 +240,10 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @in_fit_context
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
-    ) -> GradientDescentRegressor:
+    ) -> Self:
         """Fit the model.
 
         After an error the estimator is as it was before the call.
@@ -269,14 +272,16 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         GradientDescentRegressor
             The fitted estimator itself.
         """
-        before = dict(vars(self))
-        try:
-            return self._fit(X, y, sample_weight, offset)
-        except BaseException:
-            self.__dict__ = before
-            raise
+        beside = {"sample_weight": sample_weight, "offset": offset}
+        with self._followed(X, y, beside) as step:
+            before = dict(vars(self))
+            try:
+                return self._fit(X, y, **beside, step=step)
+            except BaseException:
+                self.__dict__ = before
+                raise
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name.
 
         Parameters
@@ -357,8 +362,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tags
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, offset: Any
-    ) -> GradientDescentRegressor:
+        self, X: Any, y: Any, sample_weight: Any, offset: Any, step: Callback = None
+    ) -> Self:
         X, y = validate_data(
             self,
             X,
@@ -381,6 +386,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
+            report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report, offset=offsets)
             solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):

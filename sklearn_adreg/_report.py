@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,11 +29,9 @@ def progress(verbose: bool, max_iter: int) -> Iterator[Callable[[np.ndarray], No
         return
     try:
         from tqdm.auto import tqdm
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "verbose=1 draws a progress bar with tqdm, which is not installed. "
-            "Install it with `pip install 'sklearn-adreg[progress]'`, or set verbose=0."
-        ) from error
+    except ModuleNotFoundError:
+        yield from _lines()
+        return
     with tqdm(total=max_iter, desc="gradient descent", unit="step") as bar:
 
         def report(values: np.ndarray) -> None:
@@ -41,6 +40,29 @@ def progress(verbose: bool, max_iter: int) -> Iterator[Callable[[np.ndarray], No
                 bar.update(len(values))
 
         yield report
+        bar.total = bar.n  # it ends where it has arrived, not at max_iter
+        bar.refresh()
+
+
+def _lines() -> Iterator[Callable[[np.ndarray], None]]:
+    """Write a line whenever the number of steps has doubled, and at the end."""
+    taken, last, written = 0, np.nan, 0
+
+    def write() -> None:
+        nonlocal written
+        written = taken
+        sys.stderr.write(f"gradient descent: step {taken}, objective {last:.6g}\n")
+
+    def report(values: np.ndarray) -> None:
+        nonlocal taken, last
+        if len(values):
+            taken, last = taken + len(values), float(values[-1])
+            if taken >= 2 * written:
+                write()
+
+    yield report
+    if taken > written:
+        write()
 
 
 def diverged(

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    MultiOutputMixin,
-    RegressorMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils._param_validation import StrOptions
@@ -20,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
+from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent
@@ -32,7 +28,7 @@ from sklearn_adreg._validation import (
     checked_weights,
 )
 from sklearn_adreg.backends import Backend
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import Loss, Name
 
 _SCORERS = StrOptions(set(get_scorer_names()))
 # Whether X is finite is seen from its moments, without a pass over it.
@@ -45,7 +41,9 @@ _DATA = {
 _SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
 
 
-class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GradientDescentRegressorCV(
+    Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """Linear model by gradient descent, with `epsilon` chosen by cross-validation.
 
     It finds what ``GridSearchCV(GradientDescentRegressor(...), {"epsilon": ...})``
@@ -102,7 +100,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         Number of processes that call scorers, where there is no formula for them.
 
     verbose : int, default=0
-        1 shows a progress bar of the final fit (needs tqdm).
+        1 shows a progress bar of the final fit, or a few lines without tqdm.
 
     Attributes
     ----------
@@ -201,7 +199,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         self,
         epsilons: Any = None,
         *,
-        loss: str | Loss = "squared_error",
+        loss: Name | str | Loss = "squared_error",
         alphas: Any = None,
         cv: Any = None,
         scoring: Any = None,
@@ -210,7 +208,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         fit_intercept: bool = True,
         early_stopping: bool = False,
         store_path_scores: bool = False,
-        backend: str | Backend = "autograd",
+        backend: Literal["autograd", "jax"] | Backend = "autograd",
         device: str | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -230,7 +228,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @in_fit_context
     def fit(
         self,
         X: Any,
@@ -238,7 +236,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         sample_weight: Any = None,
         offset: Any = None,
         **params: Any,
-    ) -> GradientDescentRegressorCV:
+    ) -> Self:
         """Choose among the candidates, and fit the chosen one to all rows.
 
         Parameters
@@ -298,7 +296,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, offset: Any, params: dict[str, Any]
-    ) -> GradientDescentRegressorCV:
+    ) -> Self:
         search = Search(
             epsilons=checked_list("epsilons", self.epsilons, zero=False),
             alphas=checked_list("alphas", self.alphas, zero=True),

@@ -356,7 +356,8 @@ def test_instance_and_name_fit_alike(backend: Backend) -> None:
     X = rng.standard_normal((20, 3))
     y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(20)
     by_instance = clone(GradientDescentRegressor(backend=backend)).fit(X, y)
-    by_name = GradientDescentRegressor(backend=backend.name).fit(X, y)
+    name: Any = backend.name
+    by_name = GradientDescentRegressor(backend=name).fit(X, y)
     assert by_instance.backend == backend
     assert_array_equal(by_instance.coef_, by_name.coef_)
 

@@ -249,12 +249,22 @@ def test_missing_jax(run_python: Callable[..., str]) -> None:
         assert "pip install 'sklearn-adreg[jax]'" in line
 
 
-def test_missing_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tqdm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("tqdm", "tqdm.auto"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"verbose=1 .*sklearn-adreg\[progress\]"):
-        GradientDescentRegressor(verbose=1).fit(X, Y)
-    GradientDescentRegressor(verbose=0).fit(X, Y)
+    model = GradientDescentRegressor("huber", epsilon=0.01, max_iter=10, tol=0)
+    model.set_params(verbose=1).fit(X, Y)
+    steps = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert steps == [f"gradient descent: step {n}" for n in (1, 2, 4, 8, 10)]
+    model.set_params(verbose=0).fit(X, Y)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_progress_bar_ends_full(capsys: pytest.CaptureFixture[str]) -> None:
+    GradientDescentRegressor("huber", verbose=1).fit(X, Y)
+    assert "100%" in capsys.readouterr().err.splitlines()[-1]
 
 
 def assert_unchanged(model: Any, before: dict[str, Any], saved: dict[str, Any]) -> None:

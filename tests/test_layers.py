@@ -13,18 +13,11 @@ import sklearn_adreg
 ROOT = Path(sklearn_adreg.__file__).parent
 # A module may import what stands to the left of it, and its own package.
 LAYERS = [
-    *("exceptions", "_tracing", "backends", "numpy", "losses"),
+    *("exceptions", "_tracing", "_habits", "backends", "numpy", "losses"),
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
-    *(
-        "_regressor",
-        "_classifier",
-        "_cv",
-        "_search",
-        "_max_epsilon",
-        "derivatives",
-        "_display",
-        "__init__",
-    ),
+    *("_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
+    *("derivatives", "_display"),
+    *("__init__", "__main__"),
 ]
 MODULES = sorted(ROOT.rglob("*.py"))
 

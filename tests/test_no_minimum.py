@@ -135,7 +135,7 @@ def test_minima_that_exist(device: str | None) -> None:
         (lambda y, z: adnp.maximum(abs(y - z) - 50, 0), NOISY, {}),
     ]
     for loss, y, params in cases if device is None else cases[:2]:
-        backend = "autograd" if device is None else "jax"
+        backend: Any = "autograd" if device is None else "jax"
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             model = GradientDescentRegressor(

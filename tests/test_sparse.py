@@ -67,7 +67,7 @@ def weights(n_rows: int) -> np.ndarray:
 
 @pytest.mark.parametrize("backend", ["autograd", "jax"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson_deviance", "cauchy"])
-def test_coefficients_are_those_of_dense_rows(loss: str, backend: str) -> None:
+def test_coefficients_are_those_of_dense_rows(loss: str, backend: Any) -> None:
     X = design()
     y, some = targets(X, counts=loss == "poisson_deviance"), weights(len(X))
     formats = itertools.cycle(FORMATS)

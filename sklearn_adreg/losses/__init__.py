@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Callable
 from inspect import isabstract
-from typing import Any
+from typing import Any, Literal
 
 from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
 from sklearn_adreg.losses._base import PointwiseLoss
@@ -58,6 +58,29 @@ __all__ = [
 ]
 
 Loss = Callable[[Any, Any], Any]
+# The names of `NAMED`, for type checkers and the completion of editors.
+Name = Literal[
+    "absolute_error",
+    "absolute_percentage_error",
+    "cauchy",
+    "epsilon_insensitive",
+    "expectile",
+    "gamma",
+    "gamma_deviance",
+    "huber",
+    "linex",
+    "log_cosh",
+    "mae",
+    "mse",
+    "pinball",
+    "poisson",
+    "poisson_deviance",
+    "pseudo_huber",
+    "quantile",
+    "squared_error",
+    "tukey",
+    "tweedie_deviance",
+]
 
 
 def _snake_case(name: str) -> str:
@@ -115,7 +138,7 @@ def get_loss(loss: Any) -> Loss:
     return NAMED[loss]
 
 
-def loss_scorer(loss: str | Loss) -> LossScorer:
+def loss_scorer(loss: Name | str | Loss) -> LossScorer:
     """Make a scorer of a loss: minus the mean loss of the predictions.
 
     For ``scoring=`` in `sklearn.model_selection.GridSearchCV`, ``cross_val_score`` and

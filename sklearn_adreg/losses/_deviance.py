@@ -65,7 +65,7 @@ class PoissonDeviance(_LogLinkDeviance):
 
     Notes
     -----
-    ``sklearn.linear_model.PoissonRegressor`` minimises half the mean deviance
+    `sklearn.linear_model.PoissonRegressor` minimises half the mean deviance
     plus :math:`\alpha / 2` times the squared norm of the coefficients: the same
     solution takes twice its `alpha` here.
 
@@ -126,7 +126,7 @@ class GammaDeviance(_LogLinkDeviance):
 
     Notes
     -----
-    ``sklearn.linear_model.GammaRegressor`` minimises half the mean deviance plus
+    `sklearn.linear_model.GammaRegressor` minimises half the mean deviance plus
     :math:`\alpha / 2` times the squared norm of the coefficients: the same solution
     takes twice its `alpha` here.
 
@@ -264,7 +264,7 @@ class TweedieDeviance(_LogLinkDeviance):
 
     Notes
     -----
-    ``sklearn.linear_model.TweedieRegressor`` with ``link="log"`` minimises half
+    `sklearn.linear_model.TweedieRegressor` with ``link="log"`` minimises half
     the mean deviance plus :math:`\alpha / 2` times the squared norm of the
     coefficients: the same solution takes twice its `alpha` here.
 
