@@ -179,12 +179,12 @@ def unreported(_values: np.ndarray) -> None:
 def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
     """Coefficients of zero and, where there is an intercept, the best constants.
 
-    The target of the objective, and theta, have a column for each target.
+    Theta has a column for each target; that of several outputs is one column.
     """
-    rows = objective.data.rows
-    target = rows.numpy(objective.data.target)
-    theta = np.zeros((rows.shape[1], target.shape[1]))
-    first = len(theta) - rows.intercept
+    rows, n_outputs = objective.data.rows, objective.n_outputs
+    target = _columns(rows.numpy(objective.data.target))
+    theta = np.zeros((rows.shape[1] * n_outputs, target.shape[1]))
+    first = len(theta) - rows.intercept * n_outputs
     for number, column in enumerate(target.T):
         alone = objective.of_constants(column)
         theta[first:, number] = best_constant(alone, linked=linked)
@@ -197,7 +197,8 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     A target that is constant is met by the best constant, whatever the loss is: its
     scale is zero, but for descents from a start that is `given`.
     """
-    target, weight = data.rows.numpy(data.target), data.rows.numpy(data.weight)
+    target = _columns(data.rows.numpy(data.target))
+    weight = data.rows.numpy(data.weight)
     mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
@@ -255,15 +256,22 @@ def stable_epsilon_of_loss(
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
-    for number, target in enumerate(rows.numpy(objective.data.target).T):
+    first = len(theta) - rows.intercept * objective.n_outputs
+    for number, target in enumerate(_columns(rows.numpy(objective.data.target)).T):
         alone = objective.of_constants(target).through(near)
-        level = theta[len(theta) - rows.intercept :, number]
+        level = theta[first:, number]
         point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
-        counts = weight > 0
-        found = point.curvature[counts] / weight[counts]
-        curvature = max(curvature, float(found.max()))
+        found = point.curvature[weight > 0]
+        if found.ndim == 3:
+            found = np.linalg.eigvalsh(found)[:, -1]
+        curvature = max(curvature, float((found / weight[weight > 0]).max()))
     largest = largest_eigenvalue(objective.data, intercept=True)
     return stable_epsilon(curvature * largest + ridge)
+
+
+def _columns(target: np.ndarray) -> np.ndarray:
+    """Targets as columns."""
+    return target.reshape(len(target), -1)
 
 
 def _weighted(_xp: Any, linear: Any, weight: Any) -> Any:

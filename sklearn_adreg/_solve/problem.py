@@ -34,8 +34,9 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
+from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared
-from sklearn_adreg._solve.start import best_start, refusal, units
+from sklearn_adreg._solve.start import best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
@@ -95,6 +96,8 @@ class Problem:
         method = self.method
         if not isinstance(method, QuasiNewton) or self.penalty.curvature.any():
             return False
+        if self.objective.n_outputs > 1:
+            return False
         coordinates = method.coordinates
         if not coordinates.dense or coordinates.span is not None:
             return False
@@ -105,8 +108,37 @@ class Problem:
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
-        theta, point, near = self._start(given)
-        goal, spread = self._goal(point, near)
+        start = theta, point, near = self._start(given)
+        if self.objective.n_outputs == 1:
+            scale, size, spread = units(
+                self.objective, point, linked=self.traits.linked
+            )
+            return self._from(start, self._goal(scale, size, spread, near), spread)
+        some = rough(self.objective)
+        outputs = outputs_of_rows(some, theta, kinked=self.windows)
+        measured = replace(
+            self,
+            objective=self.objective.at_units(outputs.units),
+            method=self.method.for_outputs(outputs.factor, outputs.units),
+        )
+        if outputs.basis is not None:
+            theta = outputs.spanned(theta)
+            point = self.objective.point(self.objective.linear_predictor(theta))
+            start = theta, point, near
+        state = measured._from(start, self._goal(1.0, outputs.size, 1.0, near), 1.0)
+        if outputs.basis is None:
+            return state
+        theta = np.where(self.penalty.free, outputs.spanned(state.theta), state.theta)
+        return state._replace(theta=theta)
+
+    def _from(
+        self,
+        start: tuple[np.ndarray, Point, float | None],
+        goal: Goal,
+        spread: float,
+    ) -> State:
+        """Descend from theta and its point, towards a goal."""
+        theta, point, near = start
         state = begin(self.penalty, theta, point)
         if self.windows:
             rows = self.objective.data.rows
@@ -119,7 +151,7 @@ class Problem:
                 state,
                 spread=spread,
                 near=None if near is None else near * spread,
-                straight=many and self.traits.convex,
+                straight=many and self.traits.convex and self.objective.n_outputs == 1,
             )
         else:
             state = at(self.objective, self.penalty, state, point)
@@ -138,14 +170,13 @@ class Problem:
         near, candidates = None, []
         if given is not None:
             candidates.append(given)
-        elif not self.traits.convex and not self.traits.linked:
+        elif self.robust:
             candidates.append(self._robust().descend().theta)
         else:
             if self.sample is not None:
                 candidates.append(self._of_sample().descend().theta)
-                near = _DEVIATIONS * np.sqrt(
-                    len(self.penalty.curvature) / len(self.sample)
-                )
+                n_columns = self.objective.data.rows.shape[1]
+                near = _DEVIATIONS * np.sqrt(n_columns / len(self.sample))
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(
@@ -156,6 +187,12 @@ class Problem:
             known_constant=self.constant,
         )
         return theta, point, None if number > 0 or near is None else float(near)
+
+    @property
+    def robust(self) -> bool:
+        """Whether the descent starts from a robust convex fit."""
+        known = self.traits.convex or self.traits.linked
+        return not known and self.objective.n_outputs == 1
 
     def _robust(self) -> Problem:
         """Least absolute deviations, roughly."""
@@ -184,14 +221,15 @@ class Problem:
             report=silent,
         )
 
-    def _goal(self, point: Point, near: float | None) -> tuple[Goal, float]:
-        """When to stop, and the median residual at the start."""
-        scale, size, spread = units(self.objective, point, linked=self.traits.linked)
+    def _goal(
+        self, scale: float, size: float, spread: float, near: float | None
+    ) -> Goal:
+        """When to stop, in these units."""
         reach = scale if near is None else min(near * spread, scale)
         eps = float(np.finfo(self.objective.data.rows.dtype).eps)
         return Goal(
             self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
-        ), spread
+        )
 
     def _check_bounded(self, state: State, goal: Goal) -> None:
         """Refuse a loss that has led to where there is no end."""
@@ -251,9 +289,12 @@ def _problem(
     rows = prepared.data.rows
     target = rows.vector(fit.y[:, column])
     loss = LinearLoss.cheapest(task.loss)
-    objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
+    data = prepared.data._replace(target=target)
+    objective = MeanLoss(data, loss, task.backend, units=task.units)
     penalty = task.penalty(rows.shape[1] - task.intercept)
-    start, given = prepared.theta, fit.start
+    # Least squares, where it is known, is that of one predictor.
+    start = prepared.theta if task.n_outputs == 1 else None
+    given = fit.start
     problem = Problem(
         objective,
         fit.traits,
@@ -270,12 +311,15 @@ def _problem(
     )
     if given is None:
         return problem, None
+    if task.n_outputs > 1:
+        return problem, rows.inner(*given).reshape(-1)
     return problem, rows.inner(given[0][:, column], given[1][column])
 
 
 def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
     """Back to X as it came; curves are summed over targets."""
-    found = [rows.outer(state.theta) for state in states]
+    columns = [state.theta.reshape(-1, task.n_outputs).T for state in states]
+    found = [rows.outer(theta) for theta in np.concatenate(columns)]
     curves = [np.array(_full_curve(state.curve, task)) for state in states]
     return Solution(
         coef=np.stack([coef for coef, _ in found], axis=1),

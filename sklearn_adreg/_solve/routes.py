@@ -142,14 +142,15 @@ def solve(
     report: Report,
 ) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
-    fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
+    fit = Fit(X, y, weight, start, report, _SQUARED_ERROR, n_outputs=task.n_outputs)
     mean = np.zeros(y.shape[1])
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
         counted = y if weight is None else y[weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
+        check_loss(task.loss, task.backend, counted, task.n_outputs)
+        traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
+        fit = fit._replace(traits=traits)
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",

@@ -19,6 +19,10 @@ from sklearn_adreg.losses._deviance import (
     PoissonDeviance,
     TweedieDeviance,
 )
+from sklearn_adreg.losses._distributions import (
+    NormalLogLikelihood,
+    StudentTLogLikelihood,
+)
 from sklearn_adreg.losses._relative import AbsolutePercentageError
 from sklearn_adreg.losses._robust import Cauchy, Huber, PseudoHuber, Tukey
 from sklearn_adreg.losses._symmetric import (
@@ -38,11 +42,13 @@ __all__ = [
     "Huber",
     "Linex",
     "LogCosh",
+    "NormalLogLikelihood",
     "Pinball",
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
     "SquaredError",
+    "StudentTLogLikelihood",
     "Tukey",
     "TweedieDeviance",
 ]
@@ -54,9 +60,9 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-# Every loss of the package by name, with its defaults.
+# Every loss of the package with one output by name, with its defaults.
 LOSSES: dict[str, PointwiseLoss] = {
     _snake_case(name): globals()[name]()
     for name in __all__
-    if not isabstract(globals()[name])
+    if not isabstract(globals()[name]) and globals()[name].n_outputs == 1
 }

@@ -38,6 +38,11 @@ class PointwiseLoss(ABC):
         Whether the loss is convex in the linear predictor, after the inverse link
         where there is one.
 
+    n_outputs : int, default=1
+        Linear predictors a row. With several, a loss is called with targets
+        (n_samples,) and predictions (n_samples, `n_outputs`), or what `inverse_link`
+        makes of them, and returns one value per sample.
+
     Examples
     --------
     A stock-out that costs four times what a leftover does:
@@ -62,6 +67,7 @@ class PointwiseLoss(ABC):
 
     kinked: ClassVar[bool] = False
     convex: ClassVar[bool] = True
+    n_outputs: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
