@@ -22,6 +22,7 @@ from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import (
     SPARSE,
+    check_one_target,
     check_place,
     checked_offset,
     checked_start,
@@ -116,13 +117,19 @@ class GradientDescentRegressor(
     verbose : int, default=0
         1 shows a progress bar with the objective, or a few lines without tqdm.
 
+    n_outputs : int, default=None
+        Linear predictors a row. None is what the loss says by an attribute
+        ``n_outputs``, or one. With several there is one target, `y_pred` has shape
+        (n_samples, n_outputs), and the loss still returns one value per sample.
+
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients :math:`w`; of minimum norm where X does not determine them.
+        Coefficients :math:`w`; of minimum norm where X does not determine them. With
+        several outputs (`n_outputs`, n_features).
 
     intercept_ : float or ndarray of shape (n_targets,)
-        Intercept :math:`b`; never penalised.
+        Intercept :math:`b`; never penalised. With several outputs (`n_outputs`,).
 
     n_iter_ : int
         Steps taken, on all rows: those on a sample of them, where there are many, are
@@ -211,6 +218,7 @@ class GradientDescentRegressor(
         "device": [str, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "n_outputs": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -227,6 +235,7 @@ class GradientDescentRegressor(
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.loss = loss
         self.epsilon = epsilon
@@ -239,6 +248,7 @@ class GradientDescentRegressor(
         self.device = device
         self.warm_start = warm_start
         self.verbose = verbose
+        self.n_outputs = n_outputs
 
     @in_fit_context
     def fit(
@@ -315,7 +325,8 @@ class GradientDescentRegressor(
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             Predictions :math:`X w + b`, plus the offset, after the inverse link where
-            the loss has one.
+            the loss has one. With several outputs (n_samples, `n_outputs`), or what
+            the link makes of it.
         """
         return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
 
@@ -377,11 +388,14 @@ class GradientDescentRegressor(
         check_place(X, self.device, self)
         task = Task.of(self)
         targets = checked_target(y, X.dtype)
+        check_one_target(targets, task.n_outputs, self)
         weights = checked_weights(sample_weight, X)
-        offsets = checked_offset(offset, targets.shape, X.dtype)
+        n_columns = targets.shape[1] * task.n_outputs
+        offsets = checked_offset(offset, (X.shape[0], n_columns), X.dtype)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
-            start = checked_start(self.coef_, self.intercept_, X, targets)
+            expected = X.shape[1], n_columns
+            start = checked_start(self.coef_, self.intercept_, expected)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
@@ -397,7 +411,7 @@ class GradientDescentRegressor(
                 solution.error, solution.n_iter, params, settled=settled
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
-        self._store(solution, X.dtype, flat=y.ndim == 1)
+        self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         self._with_offset = offset is not None  # score asks whether one was forgotten
         return self
 

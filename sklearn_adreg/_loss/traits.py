@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_adreg import losses
 from sklearn_adreg._loss.linear import LinearLoss, predicted
+from sklearn_adreg._loss.lines import check_kinks, lines
 from sklearn_adreg._loss.slopes import Differentiate
 from sklearn_adreg.backends.base import Backend
-from sklearn_adreg.losses import LOSSES, Loss
+from sklearn_adreg.losses import Loss
 
 _GRID_TARGETS, _GRID = 16, 256
 # Errors of the fine grid, in units of the bulk: 256 points that are 8 % apart.
@@ -34,7 +36,9 @@ _NARROW, _HALVINGS = 1e-12, 64
 _SUSPECTS = 4
 # Changes of the derivative below this part of it are rounding.
 _SLOPE_NOISE = 1e-6
-OWN = {type(loss) for loss in LOSSES.values()}
+OWN = {
+    found for name in losses.__all__ if isinstance(found := getattr(losses, name), type)
+}
 
 
 class Traits(NamedTuple):
@@ -49,7 +53,22 @@ class Traits(NamedTuple):
     linked: bool
 
 
-def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
+class _Course(NamedTuple):
+    """What a loss of one number does: kinks are between `low` and `high`."""
+
+    convex: bool
+    y_true: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def kinked(self) -> bool:
+        return len(self.low) > 0
+
+
+def traits_of(
+    loss: Loss, backend: Backend, target: np.ndarray, n_outputs: int = 1
+) -> Traits:
     """Read the traits of a loss, or find them on the range of the target."""
     linked = getattr(loss, "inverse_link", None) is not None
     declared = Traits(
@@ -58,7 +77,34 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     if type(loss) in OWN:
         return declared
     differentiate = backend.value_and_derivative(LinearLoss.of(loss))
-    levels, grid, (centres, scale) = looked_at(loss, target, _GRID)
+    seen = []
+    if n_outputs == 1:
+        levels, grid, where = looked_at(loss, target, _GRID)
+        seen.append(_course(differentiate, levels, grid, *where))
+    else:
+        levels, scales = _levels(target)
+        near_targets = levels, scales, 0.0
+        near_zero = np.zeros_like(levels), [_LINKED_SCALE], _LINKED_MARGIN
+        # One output may be the logarithm of a scale, which no level of the targets is.
+        for around in [near_zero] if linked else [near_zero, near_targets]:
+            every, grid, where = _around(levels, *around, _GRID)
+            at_target, scale = around is near_targets, around[1][0]
+            for line in lines(differentiate, n_outputs, scale, at_target=at_target):
+                seen.append(_course(line, every, grid, *where))
+                check_kinks(loss, line, *seen[-1][1:])
+    kinked = declared.kinked or any(each.kinked for each in seen)
+    convex = declared.convex and all(each.convex for each in seen)
+    return Traits(kinked, convex, linked)
+
+
+def _course(
+    differentiate: Differentiate,
+    levels: np.ndarray,
+    grid: np.ndarray,
+    centres: np.ndarray,
+    scale: float,
+) -> _Course:
+    """Look at a loss of one number for each level, around its centre."""
     slopes = _slopes(differentiate, levels, grid)
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
@@ -66,8 +112,8 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
         convex = not (rises < -_SLOPE_NOISE * size).any()
     narrow = _NARROW * scale
     at_target = (grid < centres[:, None]).sum(axis=1) - 1
-    kinked = _kinked(differentiate, levels, grid, rises, size, at_target, narrow)
-    return Traits(declared.kinked or kinked, declared.convex and convex, linked)
+    found = _kinks(differentiate, levels, grid, rises, size, at_target, narrow)
+    return _Course(convex, *found)
 
 
 def looked_at(
@@ -77,13 +123,29 @@ def looked_at(
 
     With those that predict the targets, and the scale of these.
     """
-    target = target.astype(np.float64)
-    levels = np.unique(target)
-    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
-    scales = [bulk_scale(column) for column in target.T]
+    levels, scales = _levels(target)
     centres, least = levels, 0.0
     if getattr(loss, "inverse_link", None) is not None:
         centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
+    return _around(levels, centres, scales, least, n_points)
+
+
+def _levels(target: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Choose targets that stand for all, and measure the scale of each column."""
+    target = target.astype(np.float64)
+    levels = np.unique(target)
+    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
+    return levels, [bulk_scale(column) for column in target.T]
+
+
+def _around(
+    levels: np.ndarray,
+    centres: np.ndarray,
+    scales: list[float],
+    least: float,
+    n_points: int,
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, float]]:
+    """Lay grids around centres; with the level and centre of each row, and a scale."""
     grid = _grids(centres, scales, least, n_points)
     levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
     return levels, grid, (centres, min(scales))
@@ -127,7 +189,7 @@ def _grids(
     return np.concatenate([coarse, centres[:, None] + errors])
 
 
-def _kinked(
+def _kinks(
     differentiate: Differentiate,
     levels: np.ndarray,
     grid: np.ndarray,
@@ -135,8 +197,11 @@ def _kinked(
     size: np.ndarray,
     at_target: np.ndarray,
     narrow: float,
-) -> bool:
-    """Halve the intervals of the largest rises, and see whether the rise stays."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Halve the intervals of the largest rises, and see whether the rise stays.
+
+    Returns the level of each kink, and the ends of the interval that it is in.
+    """
     rises = np.nan_to_num(np.abs(rises), posinf=0.0)
     # A kink stands out from its neighbours, however steep the loss is elsewhere; and
     # most kinks are where the prediction is the target.
@@ -154,7 +219,8 @@ def _kinked(
         low, low_slope = np.where(left, (low, low_slope), (middle, slope))
         high, high_slope = np.where(left, (middle, slope), (high, high_slope))
     jumps = np.nan_to_num(np.abs(high_slope - low_slope), posinf=0.0)
-    return bool((jumps > _SLOPE_NOISE * size).any())
+    row, column = np.nonzero(jumps > _SLOPE_NOISE * size)
+    return levels[row], low[row, column], high[row, column]
 
 
 def _slopes(

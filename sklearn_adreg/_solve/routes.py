@@ -128,13 +128,15 @@ ROUTES = (
 def solve(task: Task, fit: Fit) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
     y, offset = without_offset(task.loss, fit.y, fit.offset)
-    fit, mean = fit._replace(y=y, offset=offset), np.zeros(y.shape[1])
+    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
+    mean = np.zeros(y.shape[1])
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
         counted = y if fit.weight is None else y[fit.weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
+        check_loss(task.loss, task.backend, counted, task.n_outputs)
+        traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
+        fit = fit._replace(traits=traits)
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
