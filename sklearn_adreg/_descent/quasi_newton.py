@@ -203,6 +203,8 @@ class QuasiNewton:
                 moments = self._in_coordinates(rows.gram, weight)
             # What some rows lack of the second moments of all is known.
             hessian += mean * (white - moments)
+        if not np.isfinite(hessian).all():  # curvatures near the end of the float type
+            hessian = mean * white + ridge
         values, vectors = np.linalg.eigh(hessian)
         raised = np.maximum(values, floor * mean)
         values = np.maximum(values, np.finfo(float).eps * raised.max(initial=0.0))

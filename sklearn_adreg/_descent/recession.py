@@ -54,7 +54,10 @@ def partly_falls_forever(
 ) -> bool:
     """Whether it falls for ever in some unknowns, without a penalty, at an optimum."""
     some, bent = objective.curved(state.point, bandwidth)
-    values, vectors = np.linalg.eigh(coordinates.hessian(some.hessian(bent)))
+    hessian = coordinates.hessian(some.hessian(bent))
+    if not np.isfinite(hessian).all():
+        return False
+    values, vectors = np.linalg.eigh(hessian)
     eps = float(np.finfo(objective.data.rows.dtype).eps)
     null = vectors[:, values <= _NULL * eps * values[-1]]
     unknowns = np.linalg.lstsq(coordinates.factor, state.theta, rcond=None)[0]
