@@ -20,6 +20,7 @@ References
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -63,26 +64,55 @@ def place(
     `weight` sums to one, and is None where all are the same. X is refused, and y, where
     a square in it is not finite.
     """
-    if measure and offset is not None:
+    where = backend, device, intercept
+    if not measure:
+        beside = offset, row_data
+        return place_with_variances(X, y, weight, *where, *beside)[0], None
+    if offset is not None:
         raise NotImplementedError(
             "Moments must be those of targets without an offset. Got an offset, which "
             "they would ignore, and measure=True. Set measure=False."
         )
-    rows: Rows
-    moments = None
-    if sparse.issparse(X):
-        rows = sparse_rows(X, weight, intercept=intercept)
-    elif device is not None:
-        rows = device_rows(backend, device, X, weight, intercept=intercept)
-    elif measure:
+    if device is None and not sparse.issparse(X):
         rows, moments = measured(X, y, weight, intercept=intercept)
+        data = data_on(rows, y, weight, None, row_data)
     else:
-        rows = centred(X, weight, intercept=intercept)
-    data = data_on(rows, y, weight, offset, row_data)
-    if measure and moments is None:
-        moments = moments_of(rows, data.target, data.weight)
-    _check_squares(data, moments, X, y, weight)
+        data = data_on(_rows(X, weight, *where), y, weight, None, row_data)
+        moments = moments_of(data.rows, data.target, data.weight)
+    check_range("y", y, weight, moments.square)
+    check_range("X", X, weight, moments.gram.diagonal())
     return data, moments
+
+
+def place_with_variances(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+    offset: np.ndarray | None = None,
+    row_data: tuple[np.ndarray, ...] = (),
+) -> tuple[Data, np.ndarray]:
+    """Place as `place` does, with the diagonal of the second moments, (p,)."""
+    rows = _rows(X, weight, backend, device, intercept)
+    data = data_on(rows, y, weight, offset, row_data)
+    return data, _checked_variances(data, X, y, weight)
+
+
+def _rows(
+    X: Any,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+) -> Rows:
+    """Make rows of X, centred where there is an intercept, and not measured."""
+    if sparse.issparse(X):
+        return sparse_rows(X, weight, intercept=intercept)
+    if device is not None:
+        return device_rows(backend, device, X, weight, intercept=intercept)
+    return centred(X, weight, intercept=intercept)
 
 
 def data_on(
@@ -136,28 +166,21 @@ def check_unseen(data: Data, sums: np.ndarray) -> None:
     info = np.finfo(data.rows.dtype)
     if not (np.abs(sums) < float(info.eps) * np.sqrt(float(info.max))).all():
         target = data.target.reshape(data.rows.shape[0], -1)
-        _check_squares(data, None, data.rows.source, target, data.weight)
+        _checked_variances(data, data.rows.source, target, data.weight)
 
 
-def _check_squares(
-    data: Data,
-    moments: Moments | None,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-) -> None:
-    """Refuse X and y where a square in them is not finite.
+def _checked_variances(
+    data: Data, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
+    """Refuse X and y where a square in them is not finite; the variances show that.
 
-    The moments show whether any number is; without them, squares are those of the rows
-    that count, and the others are looked at, for 0 * NaN is not zero.
+    They are those of the rows that count; the others are looked at, for 0 * NaN is not
+    zero.
     """
-    if moments is None:
-        mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
-        square = mean_square(y - mean, weight)
-        variances = data.rows.diagonal(data.weight)[: X.shape[1]]
-        if weight is not None:
-            check_finite_rows(X, np.flatnonzero(weight == 0))
-    else:
-        variances, square = moments.gram.diagonal(), moments.square
-    check_range("y", y, weight, square)
-    check_range("X", X, weight, variances)
+    mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
+    variances = data.rows.diagonal(data.weight)
+    if weight is not None:
+        check_finite_rows(X, np.flatnonzero(weight == 0))
+    check_range("y", y, weight, mean_square(y - mean, weight))
+    check_range("X", X, weight, variances[: X.shape[1]])
+    return variances
