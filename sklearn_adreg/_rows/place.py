@@ -20,6 +20,7 @@ References
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -63,22 +64,51 @@ def place(
     `weight` sums to one, and is None where all are the same. The moments are those of
     the targets less the offset. X is refused, and y, where a square is not finite.
     """
+    where, beside = (backend, device, intercept), (offset, row_data)
+    if not measure:
+        return place_with_variances(X, y, weight, *where, *beside)[0], None
     left = y if offset is None else y - offset
-    rows: Rows
-    moments = None
-    if sparse.issparse(X):
-        rows = sparse_rows(X, weight, intercept=intercept)
-    elif device is not None:
-        rows = device_rows(backend, device, X, weight, intercept=intercept)
-    elif measure:
+    if device is None and not sparse.issparse(X):
         rows, moments = measured(X, left, weight, intercept=intercept)
+        data = data_on(rows, y, weight, *beside)
     else:
-        rows = centred(X, weight, intercept=intercept)
-    data = data_on(rows, y, weight, offset, row_data)
-    if measure and moments is None:
-        moments = moments_of(rows, data.left, data.weight)
-    _check_squares(data, moments, X, left, weight)
+        data = data_on(_rows(X, weight, *where), y, weight, *beside)
+        moments = moments_of(data.rows, data.left, data.weight)
+    check_range("y", left, weight, moments.square)
+    check_range("X", X, weight, moments.gram.diagonal())
     return data, moments
+
+
+def place_with_variances(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+    offset: np.ndarray | None = None,
+    row_data: tuple[np.ndarray, ...] = (),
+) -> tuple[Data, np.ndarray]:
+    """Place as `place` does, with the diagonal of the second moments, (p,)."""
+    rows = _rows(X, weight, backend, device, intercept)
+    data = data_on(rows, y, weight, offset, row_data)
+    left = y if offset is None else y - offset
+    return data, _checked_variances(data, X, left, weight)
+
+
+def _rows(
+    X: Any,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+) -> Rows:
+    """Make rows of X, centred where there is an intercept, and not measured."""
+    if sparse.issparse(X):
+        return sparse_rows(X, weight, intercept=intercept)
+    if device is not None:
+        return device_rows(backend, device, X, weight, intercept=intercept)
+    return centred(X, weight, intercept=intercept)
 
 
 def data_on(
@@ -137,28 +167,21 @@ def check_unseen(data: Data, sums: np.ndarray) -> None:
     info = np.finfo(data.rows.dtype)
     if not (np.abs(sums) < float(info.eps) * np.sqrt(float(info.max))).all():
         target = data.left.reshape(data.rows.shape[0], -1)
-        _check_squares(data, None, data.rows.source, target, data.weight)
+        _checked_variances(data, data.rows.source, target, data.weight)
 
 
-def _check_squares(
-    data: Data,
-    moments: Moments | None,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-) -> None:
-    """Refuse X and y where a square in them is not finite.
+def _checked_variances(
+    data: Data, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
+    """Refuse X and y where a square in them is not finite; the variances show that.
 
-    The moments show whether any number is; without them, squares are those of the rows
-    that count, and the others are looked at, for 0 * NaN is not zero.
+    They are those of the rows that count; the others are looked at, for 0 * NaN is not
+    zero.
     """
-    if moments is None:
-        mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
-        square = mean_square(y - mean, weight)
-        variances = data.rows.diagonal(data.weight)[: X.shape[1]]
-        if weight is not None:
-            check_finite_rows(X, np.flatnonzero(weight == 0))
-    else:
-        variances, square = moments.gram.diagonal(), moments.square
-    check_range("y", y, weight, square)
-    check_range("X", X, weight, variances)
+    mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
+    variances = data.rows.diagonal(data.weight)
+    if weight is not None:
+        check_finite_rows(X, np.flatnonzero(weight == 0))
+    check_range("y", y, weight, mean_square(y - mean, weight))
+    check_range("X", X, weight, variances[: X.shape[1]])
+    return variances

@@ -70,16 +70,19 @@ class SparseRows(HostVectors):
 
     def matvec(self, theta: np.ndarray) -> np.ndarray:
         """Linear predictors: (p,) or (p, k) to (n,) or (n, k)."""
-        coef = theta[: len(self.drift)]
+        coef = theta[: len(self.drift)].astype(self.dtype, copy=False)
         level = (theta[-1] if self.intercept else 0.0) - self.drift @ coef
-        product = self.X @ coef.astype(self.dtype)
-        return np.asarray(product + np.asarray(level).astype(self.dtype))
+        level = np.asarray(level).astype(self.dtype)
+        if not coef.any():  # as at the start of a descent
+            return np.zeros((self.shape[0], *coef.shape[1:]), self.dtype) + level
+        return np.asarray(self.X @ coef + level)
 
     def rmatvec(self, v: np.ndarray) -> np.ndarray:
         """Transposed rows times v: (n,) or (n, k) to (p,) or (p, k)."""
         v = v.astype(np.result_type(v, np.float64), copy=False)
         total = v.sum(axis=0)
-        pulled = self.X.T @ v - np.multiply.outer(self.drift, total)
+        pulled = self.X.T @ v
+        pulled -= np.multiply.outer(self.drift, total)
         return np.concatenate([pulled, total[None]]) if self.intercept else pulled
 
     def gram(
@@ -113,10 +116,9 @@ class SparseRows(HostVectors):
         if not h.all():  # what does not count may overflow when squared
             rows, (h,) = self.take(np.flatnonzero(h), h)
         h = h.astype(np.float64)
-        X = rows.X.astype(np.float64)
+        X = rows.X.astype(np.float64, copy=False)
         total, first = h.sum(), X.T @ h
-        X.data **= 2
-        squares = X.T @ h - self.drift * (2 * first - total * self.drift)
+        squares = X.power(2).T @ h - self.drift * (2 * first - total * self.drift)
         return np.append(squares, total) if self.intercept else squares
 
     def of_matrix(self, matrix: np.ndarray, span: Any) -> HostRows:

@@ -14,7 +14,13 @@ from sklearn_adreg._descent.coordinates import (
     whitened_by_sample,
 )
 from sklearn_adreg._rows.moments import Moments
-from sklearn_adreg._rows.place import check_unseen, place, place_by_sample, sampled
+from sklearn_adreg._rows.place import (
+    check_unseen,
+    place,
+    place_by_sample,
+    place_with_variances,
+    sampled,
+)
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import Span, span_of
 from sklearn_adreg._rows.sparse import too_wide
@@ -24,6 +30,13 @@ from sklearn_adreg._solve.task import Fit, Task
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
 # times as fast.
 SAMPLED_KINKED, _SAMPLED_LINKED = 40_000, 150_000
+
+
+# Columns are scaled as if their variance were at least so many times the median one. Of
+# 14 text-sized problems with a ridge, with 20,000 x 40,000 entries and up to k^-1.2 as
+# the frequency of words, fits take 0.3 to 1 times as many steps (median 0.8). With half
+# and double as much the median is the same.
+_LEAST_VARIANCE = 4.0
 
 
 class Prepared(NamedTuple):
@@ -81,15 +94,17 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
     n_rows, n_columns = fit.X.shape
     measure = n_columns <= min(n_rows, fit.most_whitened)
     where = task.place | fit.beside
-    data, moments = place(fit.X, fit.y, fit.weight, **where, measure=measure)
-    if moments is not None:
+    if measure:
+        data, moments = place(fit.X, fit.y, fit.weight, **where, measure=True)
+        assert moments is not None
         return data, moments, _white(task, fit, data, moments)
+    data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
     if n_rows <= fit.most_whitened:
         twice = not too_wide(fit.X, fit.most_whitened)
         span = span_of(data.rows, data.weight, twice=twice)
         if span is not None:
             return data, None, _of_span(data, span, _ridge(task, fit)[0])
-    return data, None, scaled(data.rows.diagonal(data.weight))
+    return data, None, _scaled(task, fit, variances)
 
 
 def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
@@ -122,6 +137,20 @@ def _by_sample(task: Task, fit: Fit, sample: np.ndarray) -> Prepared | None:
 def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
     gram, _ = moments.bordered(task.intercept)
     return whitened(data.rows, data.weight, gram, _ridge(task, fit))
+
+
+def _scaled(task: Task, fit: Fit, variances: np.ndarray) -> Coordinates:
+    """Scale the columns by their second moments plus the ridge.
+
+    Where there are fewer rows than columns, the ridge alone bends some directions, and
+    the less so the more evenly columns are scaled that are large by chance.
+    """
+    n_rows, n_columns = fit.X.shape
+    if n_rows < n_columns and variances.any():
+        columns = variances[:n_columns]
+        least = _LEAST_VARIANCE * np.median(columns[columns > 0])
+        np.maximum(columns, least, out=columns)
+    return scaled(variances + _ridge(task, fit))
 
 
 def _ridge(task: Task, fit: Fit) -> np.ndarray:
