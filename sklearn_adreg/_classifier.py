@@ -232,9 +232,8 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):
         before = dict(vars(self))
         try:
             model, given = self._coded(X, y, sample_weight)
-            model._fit(
-                *given, offset
-            )  # here: its warnings point at the line that called fit
+            # Here, so that its warnings point at the line that called fit.
+            model._fit(*given, offset)
             return self._store(model)
         except BaseException:
             self.__dict__ = before
