@@ -6,14 +6,17 @@ Run with names of the parts to run, or without for all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from _compare import compare, gap_of, ours, run
+from _compare import BACKENDS, compare, gap_of, ours, run
 from _timing import report
 from glum import GeneralizedLinearRegressor
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
+from sklearn_adreg import GradientDescentClassifier
 from sklearn_adreg.losses import Bernoulli
 
 
@@ -56,7 +59,29 @@ def bernoulli() -> None:
         )
 
 
-PARTS = {"bernoulli": bernoulli}
+def classifier() -> None:
+    """GradientDescentClassifier, 300,000 x 60, by loss: scikit-learn's own."""
+    X, y = labels(300_000, 60)
+    alpha = 1e-4
+    logistic = LogisticRegression(
+        solver="newton-cholesky", C=1 / (alpha * len(y)), tol=1e-4
+    )
+    squared = LinearSVC(C=1 / (alpha * len(y)), dual=False, tol=1e-4)
+    theirs: dict[str, tuple[Any, str]] = {
+        "log_loss": (logistic, ">= 1"),
+        "squared_hinge": (squared, ""),
+    }
+    for loss, (peer, target) in theirs.items():
+        models = {
+            backend: GradientDescentClassifier(loss, alpha=alpha, backend=backend)
+            for backend in BACKENDS
+        }
+        name = type(peer).__name__
+        peers = {name: (lambda peer=peer: peer.fit(X, y), target)}
+        compare(f"classifier, {loss}, 300,000 x 60", models, peers, X, y)
+
+
+PARTS = {part.__name__: part for part in (bernoulli, classifier)}
 
 if __name__ == "__main__":
     run(PARTS, list(PARTS))
