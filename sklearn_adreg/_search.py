@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
-from sklearn_adreg._loss.check import needs_positive
+from sklearn_adreg._loss.check import get_loss, needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent
 from sklearn_adreg._solve.task import Fit
@@ -28,6 +28,7 @@ from sklearn_adreg._validation import (
     SPARSE,
     check_place,
     checked_offset,
+    checked_row_data,
     checked_target,
     checked_weights,
 )
@@ -72,8 +73,9 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         5-fold.
 
     scoring : str, callable, list, tuple or dict, default=None
-        What is to be largest on the held-out rows; None is R^2. Of several the first
-        chooses, and `cv_results_` has all.
+        What is to be largest on the held-out rows; None is R^2, or D^2 where the loss
+        takes row data, as in `score`. Of several the first chooses, and `cv_results_`
+        has all.
         R^2 and (root) mean squared errors cost nothing; other scorers are called on
         each candidate and split.
 
@@ -237,6 +239,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         y: Any,
         sample_weight: Any = None,
         offset: Any = None,
+        row_data: Any = None,
         **params: Any,
     ) -> GradientDescentRegressorCV:
         """Choose among the candidates, and fit the chosen one to all rows.
@@ -258,6 +261,10 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
             squared errors are those of predictions with the held-out offsets. Another
             scorer must request the offset, with metadata routing, or is refused.
 
+        row_data : data frame, structured array or mapping of arrays, default=None
+            As in `GradientDescentRegressor.fit`; a data frame or a structured array is
+            split as the rows are.
+
         **params : dict
             `groups` for the splitter, or with metadata routing what the splitter and
             the scorers request.
@@ -271,7 +278,12 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         for name in [name for name in before if name.endswith("_")]:
             delattr(self, name)  # what was chosen before may not be chosen again
         try:
-            return self._fit(X, y, sample_weight, offset, params)
+            known = {
+                "sample_weight": sample_weight,
+                "offset": offset,
+                "row_data": row_data,
+            }
+            return self._fit(X, y, known, params)
         except BaseException:
             self.__dict__ = before
             raise
@@ -296,7 +308,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         return tags
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, offset: Any, params: dict[str, Any]
+        self, X: Any, y: Any, known: dict[str, Any], params: dict[str, Any]
     ) -> GradientDescentRegressorCV:
         search = Search(
             epsilons=checked_list("epsilons", self.epsilons, zero=False),
@@ -309,18 +321,20 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         given = X, y
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         check_place(X, self.device, self)
-        weights = checked_weights(sample_weight, X)
-        passed = {"sample_weight": sample_weight, "offset": offset}
-        for_splitter, measures = routed(self, passed, params)
+        weights = checked_weights(known["sample_weight"], X)
+        for_splitter, measures = routed(self, known, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
-        offsets = checked_offset(offset, targets.shape, X.dtype)
-        fit = Fit(X, targets, weights, None, silent, offset=offsets)
+        loss, n_rows = get_loss(self.loss), X.shape[0]
+        fit = Fit(X, targets, weights, None, silent).knowing(
+            checked_offset(known["offset"], targets.shape, X.dtype),
+            checked_row_data(known["row_data"], loss, n_rows, X.dtype),
+        )
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
             found = search.run(fit, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
-        found["best_estimator_"] = model.fit(X, y, **passed)
-        self._with_offset = offset is not None
+        found["best_estimator_"] = model.fit(X, y, **known)
+        self._with_offset = known["offset"] is not None
         for name, value in (found | vars(model)).items():
             if name.endswith("_"):
                 setattr(self, name, value)

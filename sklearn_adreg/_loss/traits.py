@@ -11,6 +11,8 @@ target, in proportion to the error, up to several times the scale of the bulk.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -49,32 +51,40 @@ class Traits(NamedTuple):
     linked: bool
 
 
-def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
-    """Read the traits of a loss, or find them on the range of the target."""
+def traits_of(
+    loss: Loss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Traits:
+    """Read the traits of a loss, or find them on the range of the target.
+
+    A loss that takes row data is looked at on rows with their own.
+    """
     linked = getattr(loss, "inverse_link", None) is not None
     declared = Traits(
         getattr(loss, "kinked", False), getattr(loss, "convex", True), linked
     )
     if type(loss) in _OWN:
         return declared
-    differentiate = backend.value_and_derivative(LinearLoss.of(loss))
+    whole = LinearLoss.of(loss, tuple(row_data))
+    differentiate = backend.value_and_derivative(whole)
     target = target.astype(np.float64)
-    levels = np.unique(target)
-    levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
+    levels, beside = _seen(target, list(row_data.values()))
     scales = [bulk_scale(column) for column in target.T]
     centres, least = levels, 0.0
     if linked:
         centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
-    grid = _grids(centres, scales, least)
-    levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
-    slopes = _slopes(differentiate, levels, grid)
+    grid, centres = _grids(centres, scales, least), np.tile(centres, 2)
+    known = [np.concatenate([each, each]) for each in (levels, *beside)]
+    slopes = _slopes(differentiate, known, grid)
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
         size = np.nanmax(np.abs(slopes), axis=1, initial=0.0, keepdims=True)
         convex = not (rises < -_SLOPE_NOISE * size).any()
     narrow = _NARROW * min(scales)
     at_target = (grid < centres[:, None]).sum(axis=1) - 1
-    kinked = _kinked(differentiate, levels, grid, rises, size, at_target, narrow)
+    kinked = _kinked(differentiate, known, grid, rises, size, at_target, narrow)
     return Traits(declared.kinked or kinked, declared.convex and convex, linked)
 
 
@@ -84,6 +94,28 @@ def bulk_scale(target: np.ndarray) -> float:
     distance = np.abs(some - np.median(some))
     apart = distance[distance > 0]
     return float(np.median(distance) or np.median(apart)) if len(apart) else 1.0
+
+
+def _seen(
+    target: np.ndarray, row_data: list[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Targets over the range of all, and of each of the row data, with the latter.
+
+    All values are among them of what has few.
+    """
+    n_rows, n_targets = target.shape
+    columns = [target.ravel()]
+    for each in row_data:
+        columns.extend(each.reshape(n_rows, -1).repeat(n_targets, axis=0).T)
+    chosen = []
+    for column in columns:
+        first = np.unique(column, return_index=True)[1]
+        spread = np.linspace(0, len(first) - 1, _GRID_TARGETS).round().astype(int)
+        chosen.append(first[spread])
+    index = np.concatenate(chosen)
+    rows = (each[index // n_targets] for each in row_data)
+    beside = [row.astype(np.float64) if row.dtype.kind == "f" else row for row in rows]
+    return columns[0][index], beside
 
 
 def _links(loss: Loss, levels: np.ndarray) -> np.ndarray:
@@ -107,7 +139,7 @@ def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray
     margin = max((high - low) / 3, least) or 1.0
     # A few irrational steps, so that no point of the grid is on a kink.
     ends = low - margin, high + margin / np.sqrt(2)
-    coarse = np.tile(np.linspace(*ends, _GRID), (_GRID_TARGETS, 1))
+    coarse = np.tile(np.linspace(*ends, _GRID), (len(centres), 1))
     finest, widest = _FINEST * min(scales), _WIDEST * max(scales)
     reach = np.arcsinh(widest / finest)
     errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, _GRID))
@@ -116,7 +148,7 @@ def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray
 
 def _kinked(
     differentiate: Differentiate,
-    levels: np.ndarray,
+    known: list[np.ndarray],
     grid: np.ndarray,
     rises: np.ndarray,
     size: np.ndarray,
@@ -131,12 +163,12 @@ def _kinked(
     suspects = np.argsort(rises - around, axis=1)[:, -_SUSPECTS:]
     suspects[:, 0] = np.clip(at_target, 0, _GRID - 2)
     low, high = (np.take_along_axis(grid, suspects + i, axis=1) for i in (0, 1))
-    low_slope, high_slope = (_slopes(differentiate, levels, end) for end in (low, high))
+    low_slope, high_slope = (_slopes(differentiate, known, end) for end in (low, high))
     for _ in range(_HALVINGS):
         if (high - low <= narrow).all():
             break
         middle = (low + high) / 2
-        slope = _slopes(differentiate, levels, middle)
+        slope = _slopes(differentiate, known, middle)
         left = np.abs(slope - low_slope) >= np.abs(high_slope - slope)
         low, low_slope = np.where(left, (low, low_slope), (middle, slope))
         high, high_slope = np.where(left, (middle, slope), (high, high_slope))
@@ -145,11 +177,14 @@ def _kinked(
 
 
 def _slopes(
-    differentiate: Differentiate, levels: np.ndarray, linear: np.ndarray
+    differentiate: Differentiate, known: list[np.ndarray], linear: np.ndarray
 ) -> np.ndarray:
-    """Differentiate at a row of predictions for each target; NaN where not finite."""
-    target = np.repeat(levels, linear.shape[1])
+    """Differentiate at a row of predictions for each target; NaN where not finite.
+
+    `known` are the targets, and the data of their rows.
+    """
+    target, *row_data = (np.repeat(each, linear.shape[1], axis=0) for each in known)
     with np.errstate(all="ignore"):
-        found = differentiate(target, linear.ravel())[1]
+        found = differentiate(target, linear.ravel(), *row_data)[1]
     found = np.where(np.isfinite(found), found, np.nan)
     return found.reshape(linear.shape)

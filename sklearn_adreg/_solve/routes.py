@@ -139,9 +139,9 @@ def solve(task: Task, fit: Fit) -> Solution:
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
-        counted = y if fit.weight is None else y[fit.weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
+        seen = task.loss, task.backend, *fit.counted
+        check_loss(*seen)
+        fit = fit._replace(traits=traits_of(*seen))
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",

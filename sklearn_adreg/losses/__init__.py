@@ -47,7 +47,7 @@ __all__ = [
     "TweedieDeviance",
 ]
 
-Loss = Callable[[Any, Any], Any]
+Loss = Callable[..., Any]
 
 
 def _snake_case(name: str) -> str:
