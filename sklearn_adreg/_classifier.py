@@ -235,7 +235,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
             before = dict(vars(self))
             try:
                 model, given = self._coded(X, y, sample_weight)
-                model._fit(*given, offset, step)  # warnings point at who called fit
+                # Here, so that its warnings point at the line that called fit.
+                model._fit(*given, offset, step=step)
                 return self._store(model)
             except BaseException:
                 self.__dict__ = before

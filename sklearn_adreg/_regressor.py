@@ -11,26 +11,39 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
 from sklearn_adreg._loss.check import needs_positive
-from sklearn_adreg._loss.linear import fitted_loss, loss_of_fit, predictions
+from sklearn_adreg._loss.linear import (
+    fitted_loss,
+    loss_of_fit,
+    predictions,
+    scored_by_loss,
+)
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
+from sklearn_adreg._solve.score import d2
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import (
     SPARSE,
     check_one_target,
     check_place,
     checked_offset,
+    checked_row_data,
     checked_start,
     checked_target,
     checked_weights,
     with_parameters_of_loss,
 )
-from sklearn_adreg.backends import BACKENDS, Backend
+from sklearn_adreg.backends import BACKENDS, Backend, get_backend
 from sklearn_adreg.losses import Loss, Name, get_loss
 
 
@@ -56,7 +69,8 @@ class GradientDescentRegressor(
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
         written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson' and
         'gamma' are names too. Kinks are found and dealt with. A loss with a method
-        ``inverse_link`` is called with predictions ``inverse_link(z)``.
+        ``inverse_link`` is called with predictions ``inverse_link(z)``. Its
+        keyword-only arguments are the `row_data` of `fit`.
 
     epsilon : 'auto' or float, default='auto'
         The step length, also called learning rate or step size.
@@ -143,9 +157,9 @@ class GradientDescentRegressor(
         ``scale="mad"``: `loss_curve_` is the objective at it.
 
     loss_ : object or list of n_targets objects
-        The loss of the fit, which `predict` goes by: with the scale that was found, or
-        as it came where it has an inverse link. Otherwise, and of a loss that is a
-        function, nothing is kept.
+        The loss of the fit, which `predict` and `score` go by: with the scale that was
+        found, or as it came where it has an inverse link or takes row data. Otherwise,
+        and of a loss that is a function, nothing is kept.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -252,7 +266,12 @@ class GradientDescentRegressor(
 
     @in_fit_context
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
     ) -> Self:
         """Fit the model.
 
@@ -277,12 +296,20 @@ class GradientDescentRegressor(
             shape (n_samples,) serves all targets; None is zero. `tol` is then in
             standard deviations of y less the offset.
 
+        row_data : data frame, structured array or mapping of arrays, default=None
+            What else the loss is to know of each row: its keyword-only arguments, by
+            their names, as ``loss(y_true, y_pred, *, cost)``. Those with a default may
+            be left out. A column has one entry, or several, for each row, which counts
+            by its position. Floats get the dtype of X and may be infinite, not NaN;
+            integers and booleans are passed on as they are.
+
         Returns
         -------
         GradientDescentRegressor
             The fitted estimator itself.
         """
         beside = {"sample_weight": sample_weight, "offset": offset}
+        beside["row_data"] = row_data
         with self._followed(X, y, beside) as step:
             before = dict(vars(self))
             try:
@@ -331,9 +358,18 @@ class GradientDescentRegressor(
         return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
 
     def score(
-        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
     ) -> float:
-        """Return R^2, the share of the variance of `y` that predictions explain.
+        """Return R^2 or, for a loss that takes row data, D^2.
+
+        R^2 is the share of the variance of `y` that predictions explain, and D^2 one
+        less their mean loss over that of the best constant on these rows: R^2 is the
+        D^2 of squared error.
 
         Parameters
         ----------
@@ -349,11 +385,22 @@ class GradientDescentRegressor(
         offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
             The offsets of these rows, as in `predict`.
 
+        row_data : data frame, structured array or mapping of arrays, default=None
+            The row data of these rows, as in `fit`.
+
         Returns
         -------
         float
-            R^2, the mean of that of each target: 1 where predictions are exact, and 0
-            of a constant, the mean of `y`.
+            The mean of that of each target: 1 where predictions are exact, or have no
+            loss, and 0 of the best constant: of R^2 the mean of `y`. Where the
+            constant's mean loss is negative, D^2 is what predictions spare in units of
+            its size.
+
+        Raises
+        ------
+        ValueError
+            If the loss needs row data and there are none. In a search, scikit-learn
+            passes them on with metadata routing alone.
 
         Warns
         -----
@@ -364,7 +411,18 @@ class GradientDescentRegressor(
         if offset is None and getattr(self, "_with_offset", False):
             warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)
         predicted = self.predict(X, offset)
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
+        loss = getattr(self, "loss_", None) or get_loss(self.loss)
+        n_outputs = outputs_of(self)
+        other = n_outputs > 1 and predicted.shape != np.shape(y)
+        if not other and not scored_by_loss(loss, row_data):
+            return float(r2_score(y, predicted, sample_weight=sample_weight))
+        known = checked_row_data(row_data, loss, len(predicted), predicted.dtype)
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        target = checked_target(y, predicted.dtype)
+        weight = checked_weights(sample_weight, predicted)
+        backend = get_backend(self.backend)
+        return d2(loss, backend, target, predicted, weight, known, n_outputs)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -373,7 +431,13 @@ class GradientDescentRegressor(
         return tags
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, offset: Any, step: Callback = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        offset: Any,
+        row_data: Any = None,
+        step: Callback = None,
     ) -> Self:
         X, y = validate_data(
             self,
@@ -392,6 +456,7 @@ class GradientDescentRegressor(
         weights = checked_weights(sample_weight, X)
         n_columns = targets.shape[1] * task.n_outputs
         offsets = checked_offset(offset, (X.shape[0], n_columns), X.dtype)
+        known = checked_row_data(row_data, task.loss, len(targets), X.dtype)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             expected = X.shape[1], n_columns
@@ -401,7 +466,7 @@ class GradientDescentRegressor(
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             report = with_steps(step, report)
-            fit = Fit(X, targets, weights, start, report, offset=offsets)
+            fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()

@@ -260,7 +260,7 @@ def test_errors_of_its_own_are_raised_as_they_are(
     if loss is not when_followed:
         (note,) = caught.value.__notes__
         assert loss.__qualname__ in note
-        assert ("row_data are not taken yet" in note) == (kind is ValueError)
+        assert ("row_data={" in note) == (kind is ValueError)
 
 
 FOREIGN: dict[str, tuple[Any, Any, str]] = {

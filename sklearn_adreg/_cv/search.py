@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn_adreg._cv.descents import (
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
 from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
+from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
 from sklearn_adreg._rows.sparse import too_wide
@@ -66,7 +68,8 @@ class Search:
         started = time.perf_counter()
         exact = bool(task.loss == SquaredError())
         closed = exact and not too_wide(X, MAX_WHITENED_SPARSE)
-        set_up = folds_in_closed_form if closed else folds_step_by_step
+        step_by_step = partial(folds_step_by_step, row_names=fit.row_names)
+        set_up = folds_in_closed_form if closed else step_by_step
         alphas = np.zeros(1) if self.alphas is None else self.alphas
         data, folds, on_splits, on_all = set_up(data, splits, task, alphas)
         longest = min(on_splits, on_all)
@@ -75,7 +78,15 @@ class Search:
 
         seen_X, seen_y = indexable(*given)
         evaluator = Evaluator(
-            data, fit.y, seen_X, seen_y, X.dtype, candidates, measures, self.settings
+            data,
+            fit.y,
+            LinearLoss.of(task.loss, fit.row_names),
+            seen_X,
+            seen_y,
+            X.dtype,
+            candidates,
+            measures,
+            self.settings,
         )
         candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {

@@ -44,10 +44,12 @@ def best_constant(
         return float(slopes_at(objective, point)[0])
 
     kept = objective.data.left[rows.nonzero(weight)]
-    # Behind a link nothing is known of the constant.
+    # Behind a link nothing is known of the constant, and row data may say more of it
+    # than targets do.
     low, high = (-1.0, 1.0) if linked else (float(kept.min()), float(kept.max()))
     low_slope, high_slope = slope(low), slope(high)
-    reach = max(high - low, 1.0 if linked else np.finfo(rows.dtype).eps * abs(high))
+    unknown = linked or objective.data.row_data
+    reach = max(high - low, 1.0 if unknown else np.finfo(rows.dtype).eps * abs(high))
     for _ in range(_MAX_EXPANSIONS):
         if not low_slope > 0 and not high_slope < 0:
             break

@@ -193,8 +193,8 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     """Return the standard deviation of each target; 1 where a link lies between.
 
     It is that of targets less their offsets. One that is constant is met by the best
-    constant, whatever the loss is: its scale is zero, but for descents from a start
-    that is `given`.
+    constant, whatever the loss is that takes no row data: its scale is zero, but for
+    descents from a start that is `given`.
     """
     left, weight = data.left, data.rows.numpy(data.weight)
     target = left.reshape(len(left), -1)
@@ -202,7 +202,7 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     scale = np.ones(target.shape[1])
     if not linked:
         scale = positive_roots(mean_square(target - mean, weight))
-    if not data.rows.intercept:
+    if not data.rows.intercept or data.row_data:
         return scale
     counted = target[weight > 0]
     constant = counted.min(axis=0) == counted.max(axis=0)

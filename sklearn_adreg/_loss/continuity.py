@@ -7,6 +7,8 @@ kinks and cusps of a continuous loss as well; at a jump it stays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -41,13 +43,19 @@ class Jump(NamedTuple):
     after: float
 
 
-def find_jump(loss: Loss, backend: Backend, target: np.ndarray) -> Jump | None:
+def find_jump(
+    loss: Loss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Jump | None:
     """Look for a jump on the range of the target, (n_samples, n_targets)."""
     if type(loss) in OWN:
         return None
-    differentiate = backend.value_and_derivative(LinearLoss.of(loss))
-    levels, grid, _ = looked_at(loss, target, _POINTS)
-    values, _, missing = _seen(differentiate, levels, grid)
+    whole = LinearLoss.of(loss, tuple(row_data))
+    differentiate = backend.value_and_derivative(whole)
+    known, grid, _ = looked_at(loss, target, row_data, _POINTS)
+    values, _, missing = _seen(differentiate, known, grid)
     # The second half of the grid is near the targets.
     near = np.sort(values[len(values) // 2 :], axis=1)
     size = np.tile(near[:, 3 * _POINTS // 4] - near[:, 0], 2)
@@ -61,12 +69,13 @@ def find_jump(loss: Loss, backend: Backend, target: np.ndarray) -> Jump | None:
     if not len(row):
         return None
     ends = grid[row, column], grid[row, column + 1]
-    return _jump(differentiate, levels[row], ends, _MATTERS * size[row])
+    there = [each[row] for each in known]
+    return _jump(differentiate, there, ends, _MATTERS * size[row])
 
 
 def _jump(
     differentiate: Differentiate,
-    levels: np.ndarray,
+    known: list[np.ndarray],
     ends: tuple[np.ndarray, np.ndarray],
     least: np.ndarray,
 ) -> Jump | None:
@@ -74,10 +83,10 @@ def _jump(
 
     None where it becomes less in all of them, or where slopes explain the rest.
     """
-    every, before, stays = np.arange(len(levels)), np.zeros(len(levels)), True
+    every, before, stays = np.arange(len(least)), np.zeros(len(least)), True
     for _ in range(_DIVISIONS):
         parts = np.linspace(*ends, _PARTS + 1, axis=1)
-        values, slopes, missing = _seen(differentiate, levels, parts)
+        values, slopes, missing = _seen(differentiate, known, parts)
         low = every, missing.argmax(axis=1)
         high = every, low[1] + 1
         alone = missing[low] > _ALONE * missing.sum(axis=1)
@@ -96,17 +105,17 @@ def _jump(
     worst = jumps.argmax()
     if not jumps[worst] > 0:
         return None
-    each = levels, end, values[low], values[high]
+    each = known[0], end, values[low], values[high]
     return Jump(*(float(vector[worst]) for vector in each))
 
 
 def _seen(
-    differentiate: Differentiate, levels: np.ndarray, linear: np.ndarray
+    differentiate: Differentiate, known: list[np.ndarray], linear: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values and slopes, and what the trapezoid rule misses of their increments."""
-    target = np.repeat(levels, linear.shape[1])
+    target, *row_data = (np.repeat(each, linear.shape[1], axis=0) for each in known)
     with np.errstate(all="ignore"):
-        found = differentiate(target, linear.ravel())
+        found = differentiate(target, linear.ravel(), *row_data)
         values, slopes = (np.asarray(each).reshape(linear.shape) for each in found)
         rises = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.diff(linear, axis=1)
         missing = np.abs(np.diff(values, axis=1) - rises)

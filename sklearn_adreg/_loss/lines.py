@@ -37,16 +37,21 @@ class Line:
     offset: np.ndarray
     at_target: bool
 
-    def __call__(self, y_true: np.ndarray, t: np.ndarray) -> tuple[Any, Any]:
+    def __call__(
+        self, y_true: np.ndarray, t: np.ndarray, *row_data: np.ndarray
+    ) -> tuple[Any, Any]:
         """Values, and derivatives by t."""
-        values, slopes = self.both(y_true, t)
+        values, slopes = self.both(y_true, t, *row_data)
         return values, slopes @ self.direction
 
-    def both(self, y_true: np.ndarray, t: np.ndarray) -> tuple[Any, Any]:
+    def both(
+        self, y_true: np.ndarray, t: np.ndarray, *row_data: np.ndarray
+    ) -> tuple[Any, Any]:
         """Values and gradients by the predictors, (n,) and (n, k)."""
         start = y_true if self.at_target else np.zeros_like(y_true)
         moved = np.multiply.outer(t - start, self.direction)
-        return self.differentiate(y_true, start[:, None] + moved + self.offset)
+        linear = start[:, None] + moved + self.offset
+        return self.differentiate(y_true, linear, *row_data)
 
 
 def lines(
@@ -62,10 +67,15 @@ def lines(
 
 
 def check_kinks(
-    loss: Loss, line: Line, y_true: np.ndarray, low: np.ndarray, high: np.ndarray
+    loss: Loss, line: Line, known: list[np.ndarray], low: np.ndarray, high: np.ndarray
 ) -> None:
-    """Refuse kinks, between two points on a line, that windows are not exact for."""
-    jumps = line.both(y_true, high)[1] - line.both(y_true, low)[1]
+    """Refuse kinks, between two points on a line, that windows are not exact for.
+
+    `known` are the targets, and the data of their rows.
+    """
+    y_true, *row_data = known
+    ends = (line.both(y_true, end, *row_data)[1] for end in (high, low))
+    jumps = next(ends) - next(ends)
     size = np.abs(jumps).max(axis=1, keepdims=True)
     for normal in jumps / size:
         parts = np.flatnonzero(np.abs(normal) > _NORMAL_NOISE)

@@ -288,9 +288,8 @@ class MeanLoss:
     def _visited(self, *linear: Any) -> tuple[Any, Any]:
         """Visit the losses there, or the terms that they leave out, and their sum."""
         target, weight, *row_data = self._labels
-        predicted = (*linear, *row_data) if linear else ()
-        visitor = _Losses(self.loss, self._masked)
-        return self.data.rows.apply(visitor, weight, target, *predicted)
+        visitor = _Losses(self.loss, self._masked, constant=not linear)
+        return self.data.rows.apply(visitor, weight, target, *linear, *row_data)
 
     @property
     def _window(self) -> dict[str, Any]:
@@ -409,10 +408,11 @@ class _Losses:
 
     loss: LinearLoss
     masked: bool
+    constant: bool
 
-    def __call__(self, xp: Any, weight: Any, y_true: Any, *predicted: Any) -> Any:
-        loss = self.loss if predicted else self.loss.constant
-        losses = loss(y_true, *predicted)
+    def __call__(self, xp: Any, weight: Any, y_true: Any, *further: Any) -> Any:
+        loss = self.loss.constant if self.constant else self.loss
+        losses = loss(y_true, *further)
         total = _summed(xp, losses, weight, self.masked).sum()
         return (weighted(xp, losses, weight, self.masked),), (total,)
 

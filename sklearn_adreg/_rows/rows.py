@@ -101,7 +101,10 @@ class Rows(ABC):
 
     @abstractmethod
     def vector(self, array: np.ndarray) -> Any:
-        """Return a NumPy array, with an entry or k of them a row, as a row vector."""
+        """Return a NumPy array, with an entry or k of them a row, as a row vector.
+
+        Floats become the rows'; integers and booleans keep their type.
+        """
 
     @abstractmethod
     def put(self, v: Any, index: np.ndarray, values: Any) -> Any:

@@ -133,10 +133,10 @@ def solve(task: Task, fit: Fit) -> Solution:
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
-        counted = y if fit.weight is None else y[fit.weight > 0]
-        check_loss(task.loss, task.backend, counted, task.n_outputs)
-        traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
-        fit = fit._replace(traits=traits)
+        target, row_data = fit.counted
+        seen = task.loss, task.backend, target, row_data, task.n_outputs
+        check_loss(*seen)
+        fit = fit._replace(traits=traits_of(*seen))
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",

@@ -63,6 +63,23 @@ class Fit(NamedTuple):
         """What belongs to the rows beside X, y and weight, for `place`."""
         return {"offset": self.offset, "row_data": self.row_data}
 
+    def knowing(
+        self, offset: np.ndarray | None, row_data: dict[str, np.ndarray]
+    ) -> Fit:
+        """Return the same with an offset, and with row data by their names."""
+        return self._replace(
+            offset=offset,
+            row_data=tuple(row_data.values()),
+            row_names=tuple(row_data),
+        )
+
+    @property
+    def counted(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Targets and, by their names, row data of the rows that count."""
+        rows = slice(None) if self.weight is None else self.weight > 0
+        beside = (each[rows] for each in self.row_data)
+        return self.y[rows], dict(zip(self.row_names, beside, strict=True))
+
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
         return self.start is None and task.tol > 0

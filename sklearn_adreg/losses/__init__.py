@@ -63,7 +63,7 @@ __all__ = [
     "loss_scorer",
 ]
 
-Loss = Callable[[Any, Any], Any]
+Loss = Callable[..., Any]
 # The names of `NAMED`, for type checkers and the completion of editors.
 Name = Literal[
     "absolute_error",

@@ -29,7 +29,9 @@ class PointwiseLoss(ABC):
     ``inverse_link(linear)``, elementwise, which returns them. If the loss of those is
     cheaper, or more exact, as a function of the linear predictor, it may have a method
     ``of_linear(y_true, linear)`` as well, which descents use. It may leave out what the
-    targets alone decide, if a method ``of_target(y_true)`` returns that.
+    targets alone decide, if a method ``of_target(y_true)`` returns that. Keyword-only
+    arguments of `__call__` are the `row_data` of ``fit``; the last two methods get them
+    as well.
 
     Attributes
     ----------
