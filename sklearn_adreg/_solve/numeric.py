@@ -7,6 +7,7 @@ coefficients are: it takes no steps, which may be too long for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn_adreg._descent.closed_form import (
     trajectory,
 )
 from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_eigenvalue,
@@ -151,7 +153,17 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    return Solution(coef, intercept, curve, task.epsilon, error)
+    endless = any(_endless(task, fit, objective, theta, j) for j in range(len(coef.T)))
+    return Solution(coef, intercept, curve, task.epsilon, error, endless)
+
+
+def _endless(
+    task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
+) -> bool:
+    """Whether the objective of a target falls for ever beyond where steps end."""
+    target = objective.data.rows.vector(fit.y[:, column])
+    alone = replace(objective, data=objective.data._replace(target=target))
+    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
 
 
 def _step_by_step(
