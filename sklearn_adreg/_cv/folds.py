@@ -18,14 +18,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import Moments, pivot_row, pooled
-from sklearn_adreg._rows.place import place
+from sklearn_adreg._rows.place import place, rows_less
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import span_of
-from sklearn_adreg._rows.sparse import SparseRows
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -37,12 +35,9 @@ _FEWEST_CELLS = 4
 
 def all_rows(X: Any, target: np.ndarray, weight: np.ndarray | None) -> Data:
     """All rows in host memory, less one that counts; `weight` None is one for all."""
-    pivot, nothing = pivot_row(X, weight), np.zeros(X.shape[1])
+    rows: Any = rows_less(X, pivot_row(X, weight))
     if weight is None:
         weight = np.full(X.shape[0], 1.0 / X.shape[0])
-    rows: Any = HostRows(X, pivot, nothing, intercept=True)
-    if sparse.issparse(X):
-        rows = SparseRows(X, pivot.astype(np.float64), pivot, intercept=True)
     return Data(rows, target, weight)
 
 

@@ -22,11 +22,9 @@ from sklearn_adreg._cv.descents import (
 )
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
-from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
-from sklearn_adreg._rows.sparse import too_wide
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.task import Task, may_be_dense
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -67,7 +65,7 @@ class Search:
         check_splits(data, splits)
         started = time.perf_counter()
         exact = bool(task.loss == SquaredError())
-        closed = exact and not too_wide(X, MAX_WHITENED_SPARSE)
+        closed = exact and may_be_dense(X)
         set_up = folds_in_closed_form if closed else folds_step_by_step
         alphas = np.zeros(1) if self.alphas is None else self.alphas
         data, folds, on_splits, on_all = set_up(data, splits, task, alphas)

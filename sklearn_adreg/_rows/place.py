@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sklearn_adreg._rows.device import device_rows
+from sklearn_adreg._rows.device import DeviceRows, device_rows
+from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import (
     Moments,
     centred,
@@ -35,7 +36,7 @@ from sklearn_adreg._rows.moments import (
     weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
-from sklearn_adreg._rows.sparse import sparse_rows
+from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
 from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
@@ -73,7 +74,7 @@ def place(
             "Moments must be those of targets without an offset. Got an offset, which "
             "they would ignore, and measure=True. Set measure=False."
         )
-    if device is None and not sparse.issparse(X):
+    if kind_of(X, device) is HostRows:
         rows, moments = measured(X, y, weight, intercept=intercept)
         data = data_on(rows, y, weight, None, row_data)
     else:
@@ -100,6 +101,20 @@ def place_with_variances(
     return data, _checked_variances(data, X, y, weight)
 
 
+def kind_of(X: Any, device: str | None) -> type[Rows]:
+    """Return the kind of rows that X becomes."""
+    if sparse.issparse(X):
+        return SparseRows
+    return HostRows if device is None else DeviceRows
+
+
+def rows_less(X: Any, row: np.ndarray) -> Rows:
+    """Rows of X in host memory less one of them, with the ones of an intercept."""
+    if kind_of(X, None).dense:
+        return HostRows(X, row, np.zeros(X.shape[1]), intercept=True)
+    return SparseRows(X, row.astype(np.float64), row, intercept=True)
+
+
 def _rows(
     X: Any,
     weight: np.ndarray | None,
@@ -108,7 +123,8 @@ def _rows(
     intercept: bool,
 ) -> Rows:
     """Make rows of X, centred where there is an intercept, and not measured."""
-    if sparse.issparse(X):
+    kind = kind_of(X, device)
+    if kind is SparseRows:
         return sparse_rows(X, weight, intercept=intercept)
     if device is not None:
         return device_rows(backend, device, X, weight, intercept=intercept)
@@ -151,7 +167,7 @@ def place_by_sample(
     Whether the rest of X is finite is for `check_unseen` to say.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
-    if sparse.issparse(X):
+    if not kind_of(X, None).dense:
         data = data_on(sparse_rows(X, weight, intercept=intercept), y, weight)
         return data, moments_of(*data.part(sample)[:3])
     few, moments = measured(X[sample], y[sample], shares, intercept=intercept)
