@@ -18,14 +18,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import Moments, pivot_row, pooled
-from sklearn_adreg._rows.place import data_on, place
+from sklearn_adreg._rows.place import data_on, place, rows_less
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import span_of
-from sklearn_adreg._rows.sparse import SparseRows
 from sklearn_adreg._solve.task import Fit
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -38,10 +36,7 @@ _FEWEST_CELLS = 4
 
 def all_rows(fit: Fit) -> Data:
     """All rows in host memory, less one that counts."""
-    X, pivot, nothing = fit.X, pivot_row(fit.X, fit.weight), np.zeros(fit.X.shape[1])
-    rows: Any = HostRows(X, pivot, nothing, intercept=True)
-    if sparse.issparse(X):
-        rows = SparseRows(X, pivot.astype(np.float64), pivot, intercept=True)
+    rows = rows_less(fit.X, pivot_row(fit.X, fit.weight))
     return data_on(rows, fit.y, fit.weight, **fit.beside)
 
 

@@ -23,12 +23,10 @@ from sklearn_adreg._cv.descents import (
 )
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
-from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
-from sklearn_adreg._rows.sparse import too_wide
-from sklearn_adreg._solve.task import Fit, Task, without_offset
+from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -67,7 +65,7 @@ class Search:
         check_splits(data, splits)
         started = time.perf_counter()
         exact = bool(task.loss == SquaredError())
-        closed = exact and not too_wide(X, MAX_WHITENED_SPARSE)
+        closed = exact and may_be_dense(X)
         step_by_step = partial(folds_step_by_step, row_names=fit.row_names)
         set_up = folds_in_closed_form if closed else step_by_step
         alphas = np.zeros(1) if self.alphas is None else self.alphas

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sklearn_adreg._rows.device import device_rows
+from sklearn_adreg._rows.device import DeviceRows, device_rows
+from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import (
     Moments,
     centred,
@@ -35,7 +36,7 @@ from sklearn_adreg._rows.moments import (
     weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
-from sklearn_adreg._rows.sparse import sparse_rows
+from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
 from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
@@ -68,7 +69,7 @@ def place(
     if not measure:
         return place_with_variances(X, y, weight, *where, *beside)[0], None
     left = y if offset is None else y - offset
-    if device is None and not sparse.issparse(X):
+    if kind_of(X, device) is HostRows:
         rows, moments = measured(X, left, weight, intercept=intercept)
         data = data_on(rows, y, weight, *beside)
     else:
@@ -96,6 +97,20 @@ def place_with_variances(
     return data, _checked_variances(data, X, left, weight)
 
 
+def kind_of(X: Any, device: str | None) -> type[Rows]:
+    """Return the kind of rows that X becomes."""
+    if sparse.issparse(X):
+        return SparseRows
+    return HostRows if device is None else DeviceRows
+
+
+def rows_less(X: Any, row: np.ndarray) -> Rows:
+    """Rows of X in host memory less one of them, with the ones of an intercept."""
+    if kind_of(X, None).dense:
+        return HostRows(X, row, np.zeros(X.shape[1]), intercept=True)
+    return SparseRows(X, row.astype(np.float64), row, intercept=True)
+
+
 def _rows(
     X: Any,
     weight: np.ndarray | None,
@@ -104,7 +119,8 @@ def _rows(
     intercept: bool,
 ) -> Rows:
     """Make rows of X, centred where there is an intercept, and not measured."""
-    if sparse.issparse(X):
+    kind = kind_of(X, device)
+    if kind is SparseRows:
         return sparse_rows(X, weight, intercept=intercept)
     if device is not None:
         return device_rows(backend, device, X, weight, intercept=intercept)
@@ -149,7 +165,7 @@ def place_by_sample(
     Whether the rest of X is finite is for `check_unseen` to say.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
-    if sparse.issparse(X):
+    if not kind_of(X, None).dense:
         rows = sparse_rows(X, weight, intercept=intercept)
         data = data_on(rows, y, weight, offset, row_data)
         part = data.part(sample)

@@ -33,6 +33,8 @@ class Rows(ABC):
     # Whether the products with fewer rows cost less. On a device each new number of
     # rows is compiled anew, which costs more than it spares.
     eager: ClassVar[bool] = True
+    # Whether all entries are stored: the products are BLAS's then.
+    dense: ClassVar[bool] = True
 
     # Whether the last column is the ones of an intercept; what is subtracted from the
     # other columns, (d,); and, where they are coordinates in the span of the rows of

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._rows.host import (
     HostRows,
@@ -43,6 +42,8 @@ class SparseRows(HostVectors):
 
     `source` has no duplicate entries; where some columns were shifted it is a copy.
     """
+
+    dense: ClassVar[bool] = False
 
     source: Any
     drift: np.ndarray
@@ -162,14 +163,6 @@ def sparse_rows(X: Any, weight: np.ndarray | None, *, intercept: bool) -> Sparse
         X.data -= shift[_columns_of(X)].astype(X.dtype)
         mean = SparseRows(X, nothing, nothing, False).rmatvec(shares)
     return SparseRows(X, mean, shift + mean, intercept)
-
-
-def too_wide(X: Any, most: int) -> bool:
-    """Whether X is sparse and has more columns than that.
-
-    A dense matrix with a row or two for each of them may be many times as large as X.
-    """
-    return sparse.issparse(X) and X.shape[1] > most
 
 
 def _shift(rows: SparseRows, weight: np.ndarray) -> np.ndarray:

@@ -23,8 +23,7 @@ from sklearn_adreg._rows.place import (
 )
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import Span, span_of
-from sklearn_adreg._rows.sparse import too_wide
-from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg._solve.task import Fit, Task, may_be_dense
 
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
 # those with a link. Below, it costs more than it spares; above, fits are 1.2 to 2.1
@@ -100,8 +99,7 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
         return data, moments, _white(task, fit, data, moments)
     data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
     if n_rows <= fit.most_whitened:
-        twice = not too_wide(fit.X, fit.most_whitened)
-        span = span_of(data.rows, data.weight, twice=twice)
+        span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
         if span is not None:
             return data, None, _of_span(data, span, _ridge(task, fit)[0])
     return data, None, _scaled(task, fit, variances)

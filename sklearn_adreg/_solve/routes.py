@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
+from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import check_loss
 from sklearn_adreg._loss.traits import traits_of
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
-from sklearn_adreg._rows.sparse import too_wide
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
     solve_in_closed_form,
@@ -35,7 +34,7 @@ from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_sample,
     solve_least_squares,
 )
-from sklearn_adreg._solve.task import Fit, Task, without_offset
+from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
@@ -61,7 +60,7 @@ SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold": lambda task, fit: (
         min(fit.X.shape) <= min(MAX_WHITENED, max(64, task.max_iter))
         and (fit.start is None or fit.X.shape[1] <= fit.X.shape[0])
-        and not too_wide(fit.X, MAX_WHITENED_SPARSE)
+        and may_be_dense(fit.X)
     ),
     # Moments of d columns cost about as much as d / 20 visits of the rows.
     "d <= min(n, 4096, 20 max_iter)": lambda task, fit: (
@@ -143,7 +142,8 @@ def solve(task: Task, fit: Fit) -> Solution:
         "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth",
     )
     # Moments are large products, which gain by more threads; working sets do not.
-    direct = fit.squared and (task.smooth or task.epsilon is not None)
+    moments = fit.squared and (task.smooth or task.epsilon is not None)
+    direct = moments and may_be_dense(fit.X)
     with nullcontext() if direct else suitable_threads(task, fit.X):
         if is_estimated(task.loss):
             return solve_with_scale(task, fit)

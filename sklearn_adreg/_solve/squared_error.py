@@ -19,7 +19,6 @@ References
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._descent.conjugate import conjugate
 from sklearn_adreg._descent.loop import Goal, Solution
@@ -120,7 +119,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     """
     X, y, weight, *_ = fit
     sample = sampled_rows(task, fit)
-    if sample is None or sparse.issparse(X):
+    if sample is None or not fit.dense:
         return None
     data, few = place_by_sample(X, y, weight, sample, intercept=task.intercept)
     penalty = task.penalty(X.shape[1])

@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report
 from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.place import kind_of
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss, SquaredError, get_loss
 from sklearn_adreg.losses._base import is_estimated
 
 Start = tuple[np.ndarray, np.ndarray]
+
+
+def may_be_dense(X: Any) -> bool:
+    """Whether there may be a dense matrix with a row or two for each column of X.
+
+    Beside a sparse X of many columns it may be many times as large.
+    """
+    return kind_of(X, None).dense or X.shape[1] <= MAX_WHITENED_SPARSE
 
 
 class Fit(NamedTuple):
@@ -50,8 +58,13 @@ class Fit(NamedTuple):
 
         With several outputs it is their coefficients that are so many.
         """
-        most = MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
+        most = MAX_WHITENED if self.dense else MAX_WHITENED_SPARSE
         return most // self.n_outputs
+
+    @property
+    def dense(self) -> bool:
+        """Whether X is stored in full."""
+        return kind_of(self.X, None).dense
 
     @property
     def squared(self) -> bool:
