@@ -72,6 +72,7 @@ html_sidebars = {
     for page in (
         "auto_examples/plot_*",
         "coming_from",
+        "explore",
         "getting_started",
         "the_note_alive",
         "contributing",
