@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "min_reported_time": 1,
     "remove_config_comments": True,
+    "within_subsection_order": "gallery_order.by_use",
     "write_computation_times": False,  # its table comes from another server
 }
 
@@ -72,6 +73,7 @@ html_sidebars = {
     for page in (
         "auto_examples/plot_*",
         "coming_from",
+        "explore",
         "getting_started",
         "the_note_alive",
         "contributing",
