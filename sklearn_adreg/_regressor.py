@@ -26,6 +26,7 @@ from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import (
     SPARSE,
+    check_one_target,
     check_place,
     checked_offset,
     checked_start,
@@ -118,13 +119,19 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     verbose : int, default=0
         1 shows a progress bar with the objective (needs tqdm).
 
+    n_outputs : int, default=None
+        Linear predictors a row. None is what the loss says by an attribute
+        ``n_outputs``, or one. With several there is one target, `y_pred` has shape
+        (n_samples, n_outputs), and the loss still returns one value per sample.
+
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients :math:`w`; of minimum norm where X does not determine them.
+        Coefficients :math:`w`; of minimum norm where X does not determine them. With
+        several outputs (`n_outputs`, n_features).
 
     intercept_ : float or ndarray of shape (n_targets,)
-        Intercept :math:`b`; never penalised.
+        Intercept :math:`b`; never penalised. With several outputs (`n_outputs`,).
 
     n_iter_ : int
         Steps taken, on all rows: those on a sample of them, where there are many, are
@@ -208,6 +215,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "device": [str, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "n_outputs": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -224,6 +232,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.loss = loss
         self.epsilon = epsilon
@@ -236,6 +245,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.warm_start = warm_start
         self.verbose = verbose
+        self.n_outputs = n_outputs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -310,7 +320,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             Predictions :math:`X w + b`, plus the offset, after the inverse link where
-            the loss has one.
+            the loss has one. With several outputs (n_samples, `n_outputs`), or what the
+            link makes of it.
         """
         return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
 
@@ -372,16 +383,20 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_place(X, self.device, self)
         task = Task.of(self)
         targets = checked_target(y, X.dtype)
+        check_one_target(targets, task.n_outputs, self)
         weights = checked_weights(sample_weight, X)
-        offsets = checked_offset(offset, targets.shape, X.dtype)
+        n_predictors = targets.shape[1] * task.n_outputs
+        offsets = checked_offset(offset, (len(targets), n_predictors), X.dtype)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
-            start = checked_start(self.coef_, self.intercept_, X, targets)
+            expected = X.shape[1], n_predictors
+            start = checked_start(self.coef_, self.intercept_, expected)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             fit = Fit(X, targets, weights, start, report, offset=offsets)
+            fit = fit._replace(n_outputs=task.n_outputs)
             solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
@@ -391,7 +406,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 solution.error, solution.n_iter, params, settled=settled
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
-        self._store(solution, X.dtype, flat=y.ndim == 1)
+        self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         self._with_offset = offset is not None  # score asks whether one was forgotten
         return self
 

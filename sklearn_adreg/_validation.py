@@ -44,17 +44,16 @@ def with_parameters_of_loss(loss: Any, params: dict[str, Any]) -> dict[str, Any]
 
 
 def checked_start(
-    coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, targets: np.ndarray
+    coef: np.ndarray, intercept: np.ndarray, expected: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit before, as a start: coefficients (n_features, n_targets) and intercepts."""
     coef = np.atleast_2d(coef).T
-    expected = X.shape[1], targets.shape[1]
     if coef.shape != expected:
         raise ValueError(
             f"With warm_start=True the data must have the {coef.shape[0]} features "
-            f"and {coef.shape[1]} targets of the fit before. Got {expected[0]} "
-            f"features and {expected[1]} targets instead. Set warm_start=False or "
-            "fit a clone."
+            f"and {coef.shape[1]} targets (or outputs) of the fit before. Got "
+            f"{expected[0]} features and {expected[1]} targets instead. Set "
+            "warm_start=False or fit a clone."
         )
     return coef.astype(np.float64), np.atleast_1d(intercept).astype(np.float64)
 
@@ -85,6 +84,17 @@ def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:
             "for it instead. Pass X in float64, or divide y by a constant."
         )
     return y[:, None] if y.ndim == 1 else y
+
+
+def check_one_target(targets: np.ndarray, n_outputs: int, estimator: Any) -> None:
+    """Refuse several targets for a loss with several outputs."""
+    if n_outputs > 1 and targets.shape[1] > 1:
+        raise ValueError(
+            f"The target y of {type(estimator).__name__} must be one column where "
+            f"n_outputs is above 1: coef_ has a row for each output, and none is left "
+            f"for targets. Got {targets.shape[1]} targets and n_outputs={n_outputs} "
+            "instead. Fit a model for each target (MultiOutputRegressor)."
+        )
 
 
 def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:

@@ -179,12 +179,12 @@ def unreported(_values: np.ndarray) -> None:
 def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
     """Coefficients of zero and, where there is an intercept, the best constants.
 
-    The target of the objective, and theta, have a column for each target.
+    Theta has a column for each target; that of several outputs is one column.
     """
-    rows = objective.data.rows
+    rows, n_outputs = objective.data.rows, objective.n_outputs
     alone = list(objective.of_constants())
-    theta = np.zeros((rows.shape[1], len(alone)))
-    first = len(theta) - rows.intercept
+    theta = np.zeros((rows.shape[1] * n_outputs, len(alone)))
+    first = len(theta) - rows.intercept * n_outputs
     for number, each in enumerate(alone):
         theta[first:, number] = best_constant(each, linked=linked)
     return theta
@@ -198,6 +198,7 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     that is `given`.
     """
     target, weight = data.left, data.rows.numpy(data.weight)
+    target = target.reshape(len(target), -1)
     mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
@@ -255,13 +256,15 @@ def stable_epsilon_of_loss(
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
+    first = len(theta) - rows.intercept * objective.n_outputs
     for number, constants in enumerate(objective.of_constants()):
         alone = constants.through(near)
-        level = theta[len(theta) - rows.intercept :, number]
+        level = theta[first:, number]
         point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
-        counts = weight > 0
-        found = point.curvature[counts] / weight[counts]
-        curvature = max(curvature, float(found.max()))
+        found = point.curvature[weight > 0]
+        if found.ndim == 3:
+            found = np.linalg.eigvalsh(found)[:, -1]
+        curvature = max(curvature, float((found / weight[weight > 0]).max()))
     largest = largest_eigenvalue(objective.data, intercept=True)
     return stable_epsilon(curvature * largest + ridge)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.diagnosis import explained
-from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import NAMED, Loss
@@ -48,7 +48,9 @@ def needs_positive(loss: Any) -> bool:
     return False
 
 
-def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
+def check_loss(
+    loss: Loss, backend: Backend, target: np.ndarray, n_outputs: int = 1
+) -> None:
     """Raise ValueError or TypeError where the loss cannot be descended on.
 
     `target` is (n_samples, n_targets).
@@ -64,6 +66,8 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
     linear = around if linked else y_true + around * spread
     whole = LinearLoss.of(loss)
+    if n_outputs > 1:
+        linear = _several(whole, y_true, around, linear, n_outputs)
     values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
     for rows, done in _REARRANGED.items():
@@ -74,7 +78,34 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
         if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
             raise _coupled(loss, f"other values for the same samples when {done}")
     _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
-    _check_labels(whole, backend, target[:, 0])
+    if n_outputs == 1:
+        _check_labels(whole, backend, target[:, 0])
+
+
+def _several(
+    whole: LinearLoss,
+    y_true: np.ndarray,
+    around: np.ndarray,
+    near: np.ndarray,
+    n_outputs: int,
+) -> np.ndarray:
+    """Linear predictors (n, k) to try a loss with: near zero, or near the targets.
+
+    One of several may be the logarithm of a scale, which no level of the targets is.
+    """
+    turned = [np.roll(around, 3 * number) for number in range(n_outputs)]
+    small = np.stack(turned, axis=1)
+    moved = np.stack([np.roll(near - y_true, 3 * j) for j in range(n_outputs)], axis=1)
+    levels = moved + y_true[:, None]
+    for linear in small, np.column_stack([levels[:, 0], small[:, 1:]]), levels:
+        with np.errstate(all="ignore"):
+            try:
+                values = np.asarray(whole(y_true.copy(), linear.copy()))
+            except Exception:
+                break  # what is wrong with it is said where it is called again
+        if values.dtype.kind == "f" and np.isfinite(values).all():
+            return linear
+    return small
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -114,11 +145,12 @@ def not_finite(
         rule, got, values = "have a finite derivative", " as a derivative", slopes
     fine = np.isfinite(values).T | ~counted
     at = np.unravel_index(np.argmin(fine), fine.shape)[::-1]
+    row = at[: y_true.ndim]
     return ValueError(
         f"The loss {named(loss.loss)} must {rule} for every sample. Got "
-        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[at]} and a linear "
-        f"predictor of {linear[at]:.6g}. Leave such rows out, or write the loss so "
-        "that it is defined there."
+        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[row]} and a linear "
+        f"predictor of {np.array2string(linear[row], precision=6)}. Leave such rows "
+        "out, or write the loss so that it is defined there."
     )
 
 
@@ -143,11 +175,11 @@ def _check_values(
         )
     shape = np.shape(values)
     if shape != y_true.shape:
-        remedy = (
-            "Return one loss per sample, do not average"
-            if shape == ()
-            else "Compute it element by element"
-        )
+        remedy = "Compute it element by element"
+        if shape == ():
+            remedy = "Return one loss per sample, do not average"
+        elif shape == linear.shape:
+            remedy = "Sum it over the outputs, with axis=1"
         raise _refused(
             loss,
             f"must return one value per sample, shape {y_true.shape} here",
@@ -167,7 +199,7 @@ def _check_values(
         raise _refused(
             loss,
             "must be finite",
-            f"{values[at]} at y_true={y_true[at]}, y_pred={linear[at]}",
+            f"{values[at]} at y_true={y_true[at]}, a linear predictor of {linear[at]}",
             "Leave such rows out, or write the loss so that it is defined there.",
         )
 
@@ -189,7 +221,7 @@ def _check_derivatives(
         if found is error:
             raise
         raise found from error
-    if slopes.shape != y_true.shape or not np.isfinite(slopes).all():
+    if slopes.shape != linear.shape or not np.isfinite(slopes).all():
         wrong = slopes[~np.isfinite(slopes)]
         raise _refused(
             whole.loss,
@@ -198,7 +230,10 @@ def _check_derivatives(
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    _check_secants(whole.loss, differentiate, y_true, linear, slopes, steps)
+    for axis in np.eye(linear.shape[1] if linear.ndim == 2 else 1, dtype=linear.dtype):
+        along = slopes.reshape(len(y_true), -1) @ axis
+        moves = [step * (axis if linear.ndim == 2 else axis[0]) for step in steps]
+        _check_secants(whole.loss, differentiate, y_true, linear, along, moves)
 
 
 def _check_secants(
@@ -207,13 +242,17 @@ def _check_secants(
     y_true: np.ndarray,
     linear: np.ndarray,
     slopes: np.ndarray,
-    steps: np.ndarray,
+    steps: list[np.ndarray],
 ) -> None:
-    """Refuse derivatives that have nothing to do with differences of the loss."""
-    values = [differentiate(y_true, linear + step) for step in (*steps, *-steps)]
-    above, below = values[0][0], values[len(steps)][0]
-    secants = (above - below) / (2 * steps[0])
-    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / steps[0]
+    """Refuse derivatives that have nothing to do with differences of the loss.
+
+    Steps and slopes are those along one axis.
+    """
+    every = [*steps, *(-step for step in steps)]
+    values = [differentiate(y_true, linear + step) for step in every]
+    above, below, length = values[0][0], values[len(steps)][0], steps[0].max()
+    secants = (above - below) / (2 * length)
+    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / length
     agreed = _AGREEMENT * (np.abs(secants) + np.abs(slopes)) + noise
     wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
     # A loss may be flat here, or everywhere; not so if it changes in between.
@@ -338,8 +377,3 @@ def _explained(
 def _refused(loss: Loss, rule: str, got: str, remedy: str) -> Exception:
     """Compose the error for a loss that breaks a rule."""
     return ValueError(f"The loss {named(loss)} {rule}. Got {got}. {remedy}")
-
-
-def named(loss: Loss) -> str:
-    """Return the name of a loss for a message."""
-    return str(getattr(loss, "__qualname__", None) or repr(loss))

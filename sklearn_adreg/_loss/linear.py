@@ -12,6 +12,11 @@ from sklearn_adreg._loss.key import loss_key
 from sklearn_adreg.losses import Loss
 
 
+def named(loss: Loss) -> str:
+    """Return the name of a loss for a message."""
+    return str(getattr(loss, "__qualname__", None) or repr(loss))
+
+
 def predicted(loss: Loss | None, linear: Any) -> Any:
     """Predictions for values of the linear predictor."""
     inverse_link = getattr(loss, "inverse_link", None)

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_adreg import losses
 from sklearn_adreg._loss.linear import LinearLoss, predicted
+from sklearn_adreg._loss.lines import check_kinks, lines
 from sklearn_adreg._loss.slopes import Differentiate
 from sklearn_adreg.backends.base import Backend
-from sklearn_adreg.losses import LOSSES, Loss
+from sklearn_adreg.losses import Loss
 
 _GRID_TARGETS, _GRID = 16, 256
 # Errors of the fine grid, in units of the bulk: 256 points that are 8 % apart.
@@ -34,7 +36,7 @@ _NARROW, _HALVINGS = 1e-12, 64
 _SUSPECTS = 4
 # Changes of the derivative below this part of it are rounding.
 _SLOPE_NOISE = 1e-6
-_OWN = {type(loss) for loss in LOSSES.values()}
+_OWN = {getattr(losses, name) for name in losses.__all__}
 
 
 class Traits(NamedTuple):
@@ -49,7 +51,22 @@ class Traits(NamedTuple):
     linked: bool
 
 
-def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
+class _Course(NamedTuple):
+    """What a loss of one number does: kinks are between `low` and `high`."""
+
+    convex: bool
+    y_true: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def kinked(self) -> bool:
+        return len(self.low) > 0
+
+
+def traits_of(
+    loss: Loss, backend: Backend, target: np.ndarray, n_outputs: int = 1
+) -> Traits:
     """Read the traits of a loss, or find them on the range of the target."""
     linked = getattr(loss, "inverse_link", None) is not None
     declared = Traits(
@@ -61,10 +78,33 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     target = target.astype(np.float64)
     levels = np.unique(target)
     levels = levels[np.linspace(0, len(levels) - 1, _GRID_TARGETS).round().astype(int)]
-    scales = [bulk_scale(column) for column in target.T]
-    centres, least = levels, 0.0
-    if linked:
-        centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
+    near_targets = levels, [bulk_scale(column) for column in target.T], 0.0
+    near_zero = np.zeros_like(levels), [_LINKED_SCALE], _LINKED_MARGIN
+    if n_outputs == 1:
+        if linked:
+            near_targets = _links(loss, levels), *near_zero[1:]
+        seen = [_course(differentiate, levels, *near_targets)]
+    else:
+        seen = []
+        # One output may be the logarithm of a scale, which no level of the targets is.
+        for where in [near_zero] if linked else [near_zero, near_targets]:
+            at_target, scale = where is near_targets, where[1][0]
+            for line in lines(differentiate, n_outputs, scale, at_target=at_target):
+                seen.append(_course(line, levels, *where))
+                check_kinks(loss, line, *seen[-1][1:])
+    kinked = declared.kinked or any(each.kinked for each in seen)
+    convex = declared.convex and all(each.convex for each in seen)
+    return Traits(kinked, convex, linked)
+
+
+def _course(
+    differentiate: Differentiate,
+    levels: np.ndarray,
+    centres: np.ndarray,
+    scales: list[float],
+    least: float,
+) -> _Course:
+    """Look at a loss of one number for each level, around its centre."""
     grid = _grids(centres, scales, least)
     levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
     slopes = _slopes(differentiate, levels, grid)
@@ -74,8 +114,8 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
         convex = not (rises < -_SLOPE_NOISE * size).any()
     narrow = _NARROW * min(scales)
     at_target = (grid < centres[:, None]).sum(axis=1) - 1
-    kinked = _kinked(differentiate, levels, grid, rises, size, at_target, narrow)
-    return Traits(declared.kinked or kinked, declared.convex and convex, linked)
+    found = _kinks(differentiate, levels, grid, rises, size, at_target, narrow)
+    return _Course(convex, *found)
 
 
 def bulk_scale(target: np.ndarray) -> float:
@@ -114,7 +154,7 @@ def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray
     return np.concatenate([coarse, centres[:, None] + errors])
 
 
-def _kinked(
+def _kinks(
     differentiate: Differentiate,
     levels: np.ndarray,
     grid: np.ndarray,
@@ -122,8 +162,11 @@ def _kinked(
     size: np.ndarray,
     at_target: np.ndarray,
     narrow: float,
-) -> bool:
-    """Halve the intervals of the largest rises, and see whether the rise stays."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Halve the intervals of the largest rises, and see whether the rise stays.
+
+    Returns the level of each kink, and the ends of the interval that it is in.
+    """
     rises = np.nan_to_num(np.abs(rises), posinf=0.0)
     # A kink stands out from its neighbours, however steep the loss is elsewhere; and
     # most kinks are where the prediction is the target.
@@ -141,7 +184,8 @@ def _kinked(
         low, low_slope = np.where(left, (low, low_slope), (middle, slope))
         high, high_slope = np.where(left, (middle, slope), (high, high_slope))
     jumps = np.nan_to_num(np.abs(high_slope - low_slope), posinf=0.0)
-    return bool((jumps > _SLOPE_NOISE * size).any())
+    row, column = np.nonzero(jumps > _SLOPE_NOISE * size)
+    return levels[row], low[row, column], high[row, column]
 
 
 def _slopes(

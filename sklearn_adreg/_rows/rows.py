@@ -220,9 +220,14 @@ class Data(NamedTuple):
 
     @property
     def left(self) -> np.ndarray:
-        """Target less the offset, as NumPy: what is left to theta, without a link."""
+        """Target less the offset, as NumPy: what is left to theta, without a link.
+
+        Of several predictors a row, whose offset is (n, k), none is the target's.
+        """
         target = self.rows.numpy(self.target)
-        return target if self.offset is None else target - self.rows.numpy(self.offset)
+        if self.offset is None or self.offset.ndim > target.ndim:
+            return target
+        return target - self.rows.numpy(self.offset)
 
     @property
     def vectors(self) -> tuple[Any, ...]:

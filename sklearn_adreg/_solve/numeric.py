@@ -126,13 +126,15 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     assert task.epsilon is not None
     where = task.place | fit.beside
     data, _ = place(fit.X, fit.y, fit.weight, **where, measure=False)
+    if task.n_outputs > 1:  # the loss takes one target, and predictors beside it
+        data = data._replace(target=data.rows.vector(fit.y[:, 0]))
     loss = LinearLoss.of(task.loss, fit.row_names)
-    objective = MeanLoss(data, loss, task.backend)
+    objective = MeanLoss(data, loss, task.backend, units=task.units)
     linked = fit.traits.linked
     if fit.start is None:
         start = constant_theta(objective, linked=linked)
     else:
-        start = data.rows.inner(*fit.start)
+        start = data.rows.inner(*fit.start).reshape(-1, fit.y.shape[1])
     scale = target_scale(data, linked=linked, given=fit.start is not None)
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
@@ -146,6 +148,8 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         )
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
+    if task.n_outputs > 1:
+        theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
     return Solution(coef, intercept, curve, task.epsilon, error)
 

@@ -126,7 +126,8 @@ def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
 
 def _ridge(task: Task, fit: Fit) -> np.ndarray:
     """Ridge in units of second moments, as if the curvature were 1 if it is unknown."""
-    return task.penalty(fit.X.shape[1]).curvature / (fit.curvature or 1.0)
+    curvature = task.penalty(fit.X.shape[1]).curvature.reshape(-1, task.n_outputs)
+    return curvature[:, 0] / (fit.curvature or 1.0)
 
 
 def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:

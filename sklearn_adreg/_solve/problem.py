@@ -34,12 +34,13 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
+from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import (
     Prepared,
     in_place,
     in_white_coordinates,
 )
-from sklearn_adreg._solve.start import best_start, refusal, units
+from sklearn_adreg._solve.start import best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
@@ -101,6 +102,8 @@ class Problem:
         method = self.method
         if not isinstance(method, QuasiNewton) or self.penalty.curvature.any():
             return False
+        if self.objective.n_outputs > 1:
+            return False
         coordinates = method.coordinates
         if not coordinates.dense or coordinates.span is not None:
             return False
@@ -111,13 +114,47 @@ class Problem:
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
-        return self.descend_from(*self._start(given))
+        start = self._start(given)
+        if self.objective.n_outputs > 1:
+            return self._descend_by_outputs(*start)
+        return self.descend_from(*start)
 
     def descend_from(
         self, theta: np.ndarray, point: Point, near: float | None = None
     ) -> State:
         """Descend from theta and its point; how near the end is may be known."""
-        goal, spread = self.goal(point, near)
+        return self._towards(*self.goal(point, near), theta, point, near)
+
+    def _descend_by_outputs(
+        self, theta: np.ndarray, point: Point, near: float | None
+    ) -> State:
+        """Descend with several predictors a row, in units of their own."""
+        some = rough(self.objective)
+        outputs = outputs_of_rows(some, theta, kinked=self.windows)
+        measured = replace(
+            self,
+            objective=self.objective.at_units(outputs.units),
+            method=self.method.for_outputs(outputs.factor, outputs.units),
+        )
+        if outputs.basis is not None:
+            theta = outputs.spanned(theta)
+            point = self.objective.point(self.objective.linear_predictor(theta))
+        goal = self._goal(1.0, outputs.size, 1.0, near)
+        state = measured._towards(goal, 1.0, theta, point, near)
+        if outputs.basis is None:
+            return state
+        theta = np.where(self.penalty.free, outputs.spanned(state.theta), state.theta)
+        return state._replace(theta=theta)
+
+    def _towards(
+        self,
+        goal: Goal,
+        spread: float,
+        theta: np.ndarray,
+        point: Point,
+        near: float | None,
+    ) -> State:
+        """Descend from theta and its point, towards a goal."""
         state = begin(self.penalty, theta, point)
         if self.windows:
             rows = self.objective.data.rows
@@ -130,7 +167,7 @@ class Problem:
                 state,
                 spread=spread,
                 near=None if near is None else near * spread,
-                straight=many and self.traits.convex,
+                straight=many and self.traits.convex and self.objective.n_outputs == 1,
             )
         else:
             state = at(self.objective, self.penalty, state, point)
@@ -149,14 +186,13 @@ class Problem:
         near, candidates = None, []
         if given is not None:
             candidates.append(given)
-        elif not self.traits.convex and not self.traits.linked:
+        elif self._needs_robust:
             candidates.append(self.robust().descend().theta)
         else:
             if self.sample is not None:
                 candidates.append(self.of_sample().descend().theta)
-                near = _DEVIATIONS * np.sqrt(
-                    len(self.penalty.curvature) / len(self.sample)
-                )
+                n_columns = self.objective.data.rows.shape[1]
+                near = _DEVIATIONS * np.sqrt(n_columns / len(self.sample))
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(
@@ -167,6 +203,12 @@ class Problem:
             known_constant=self.constant,
         )
         return theta, point, None if number > 0 or near is None else float(near)
+
+    @property
+    def _needs_robust(self) -> bool:
+        """Whether the descent starts from a robust convex fit."""
+        known = self.traits.convex or self.traits.linked
+        return not known and self.objective.n_outputs == 1
 
     def robust(self) -> Problem:
         """Least absolute deviations, roughly."""
@@ -199,11 +241,17 @@ class Problem:
     def goal(self, point: Point, near: float | None = None) -> tuple[Goal, float]:
         """When to stop, and the median residual at the start."""
         scale, size, spread = units(self.objective, point, linked=self.traits.linked)
+        return self._goal(scale, size, spread, near), spread
+
+    def _goal(
+        self, scale: float, size: float, spread: float, near: float | None
+    ) -> Goal:
+        """When to stop, in these units."""
         reach = scale if near is None else min(near * spread, scale)
         eps = float(np.finfo(self.objective.data.rows.dtype).eps)
         return Goal(
             self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
-        ), spread
+        )
 
     def _check_bounded(self, state: State, goal: Goal) -> None:
         """Refuse a loss that has led to where there is no end."""
@@ -262,13 +310,17 @@ def problem_of(
     It is solved through windows or not.
     """
     rows = prepared.data.rows
-    data = prepared.data._replace(target=rows.vector(fit.y[:, column]))
-    if fit.offset is not None:
-        data = data._replace(offset=rows.vector(fit.offset[:, column]))
+    target, offset = fit.y[:, column], fit.offset
+    data = prepared.data._replace(target=rows.vector(target))
+    if offset is not None:
+        offset = offset if task.n_outputs > 1 else offset[:, column]
+        data = data._replace(offset=rows.vector(offset))
     loss = LinearLoss.cheapest(task.loss, fit.row_names)
-    objective = MeanLoss(data, loss, task.backend)
+    objective = MeanLoss(data, loss, task.backend, units=task.units)
     penalty = task.penalty(rows.shape[1] - task.intercept)
-    start, given = prepared.theta, fit.start
+    # Least squares, where it is known, is that of one predictor.
+    start = prepared.theta if task.n_outputs == 1 else None
+    given = fit.start
     _, method = way(task)
     problem = Problem(
         objective,
@@ -286,12 +338,15 @@ def problem_of(
     )
     if given is None:
         return problem, None
+    if task.n_outputs > 1:
+        return problem, rows.inner(*given).reshape(-1)
     return problem, rows.inner(given[0][:, column], given[1][column])
 
 
 def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
     """Back to X as it came; curves are summed over targets."""
-    found = [rows.outer(state.theta) for state in states]
+    columns = [state.theta.reshape(-1, task.n_outputs).T for state in states]
+    found = [rows.outer(theta) for theta in np.concatenate(columns)]
     curves = [np.array(_full_curve(state.curve, task)) for state in states]
     return Solution(
         coef=np.stack([coef for coef, _ in found], axis=1),

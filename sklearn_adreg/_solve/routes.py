@@ -133,8 +133,9 @@ def solve(task: Task, fit: Fit) -> Solution:
         fit, mean = _centred(task, fit)
     else:
         counted = y if fit.weight is None else y[fit.weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
+        check_loss(task.loss, task.backend, counted, task.n_outputs)
+        traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
+        fit = fit._replace(traits=traits)
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",

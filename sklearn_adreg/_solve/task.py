@@ -10,6 +10,7 @@ from scipy import sparse
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg.backends import Backend, get_backend
@@ -26,7 +27,9 @@ class Fit(NamedTuple):
     `start` are coefficients (n_features, n_targets) and intercepts, or None. The
     `curvature` is the constant second derivative of squared error, 0 for other losses.
     The `offset` is (n_samples, n_targets), or None. `row_data` are the arrays that the
-    loss is given beside each row, and `row_names` their names.
+    loss is given beside each row, and `row_names` their names. A loss of one target may
+    have `n_outputs` linear predictors: coefficients, intercepts and offsets have that
+    many columns in place of `n_targets`.
     """
 
     X: np.ndarray
@@ -39,11 +42,16 @@ class Fit(NamedTuple):
     offset: np.ndarray | None = None
     row_data: tuple[np.ndarray, ...] = ()
     row_names: tuple[str, ...] = ()
+    n_outputs: int = 1
 
     @property
     def most_whitened(self) -> int:
-        """How many columns, or rows, may be whitened by their second moments."""
-        return MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
+        """How many columns, or rows, may be whitened by their second moments.
+
+        With several outputs it is their coefficients that are so many.
+        """
+        most = MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
+        return most // self.n_outputs
 
     @property
     def squared(self) -> bool:
@@ -62,7 +70,10 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """Parameters; `epsilon` is None where the descent chooses its own steps."""
+    """Parameters; `epsilon` is None where the descent chooses its own steps.
+
+    The loss has `n_outputs` linear predictors a row.
+    """
 
     loss: Loss
     epsilon: float | None
@@ -73,6 +84,7 @@ class Task:
     intercept: bool
     backend: Backend
     device: str | None
+    n_outputs: int = 1
 
     @classmethod
     def of(cls, estimator: Any) -> Task:
@@ -93,7 +105,13 @@ class Task:
             intercept=estimator.fit_intercept,
             backend=get_backend(estimator.backend),
             device=estimator.device,
+            n_outputs=outputs_of(estimator),
         )
+
+    @property
+    def units(self) -> tuple[float, ...] | None:
+        """Units of several predictors a row, before they are known."""
+        return None if self.n_outputs == 1 else (1.0,) * self.n_outputs
 
     @property
     def smooth(self) -> bool:
@@ -110,10 +128,10 @@ class Task:
         }
 
     def penalty(self, n_features: int) -> Penalty:
-        """Return the penalty of so many coefficients, and of the intercept."""
+        """Return the penalty of so many features' coefficients, and of intercepts."""
         return Penalty.elastic_net(
             self.alpha, self.l1_ratio, n_features, intercept=self.intercept
-        )
+        ).for_outputs(self.n_outputs)
 
 
 def without_offset(

@@ -21,6 +21,10 @@ from sklearn_adreg.losses._deviance import (
     PoissonDeviance,
     TweedieDeviance,
 )
+from sklearn_adreg.losses._distributions import (
+    NormalLogLikelihood,
+    StudentTLogLikelihood,
+)
 from sklearn_adreg.losses._labels import Bernoulli, Exponential, Hinge, SquaredHinge
 from sklearn_adreg.losses._relative import AbsolutePercentageError
 from sklearn_adreg.losses._robust import Cauchy, Huber, PseudoHuber, Tukey
@@ -46,12 +50,14 @@ __all__ = [
     "Linex",
     "LogCosh",
     "NegativeBinomial",
+    "NormalLogLikelihood",
     "Pinball",
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
     "SquaredError",
     "SquaredHinge",
+    "StudentTLogLikelihood",
     "Tukey",
     "TweedieDeviance",
     "loss_scorer",
@@ -64,11 +70,13 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-# Every loss of the package by name, with its defaults.
+# Every loss of the package with one output by name, with its defaults.
 LOSSES: dict[str, PointwiseLoss] = {
     _snake_case(name): found()
     for name in __all__
-    if isinstance(found := globals().get(name), type) and not isabstract(found)
+    if isinstance(found := globals().get(name), type)
+    and not isabstract(found)
+    and found.n_outputs == 1  # type: ignore[attr-defined]
 }
 
 # Names that other packages have for them.

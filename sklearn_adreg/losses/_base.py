@@ -43,6 +43,11 @@ class PointwiseLoss(ABC):
     labels : tuple of two floats, default=(-1.0, 1.0)
         The targets that two classes are, where a classifier is fitted.
 
+    n_outputs : int, default=1
+        Linear predictors a row. With several, a loss is called with targets
+        (n_samples,) and predictions (n_samples, `n_outputs`), or what `inverse_link`
+        makes of them, and returns one value per sample.
+
     Examples
     --------
     A stock-out that costs four times what a leftover does:
@@ -67,6 +72,7 @@ class PointwiseLoss(ABC):
 
     kinked: ClassVar[bool] = False
     convex: ClassVar[bool] = True
+    n_outputs: ClassVar[int] = 1
     labels: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
