@@ -47,7 +47,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
     .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, z_i)
         + \alpha \left( \rho \|w\|_1 + \frac{1 - \rho}{2} \|w\|_2^2 \right)
 
-    Of several classes each is told from all others, side by side.
+    Several classes have a linear predictor each: with the log loss it is that of the
+    softmax of all, and with others each class is told from all others, side by side.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over the classes where
-        there are several.
+        each is told from all others.
 
     epsilon_ : float
         The step length used; with 'auto' that of the whitened coordinates.
@@ -223,7 +224,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
         offset : array-like, shape (n_samples,) or (n_samples, n_classes), default=None
             What is added to the linear predictor of each row: what is known of its log
-            odds already. None is zero.
+            odds already. Of several classes one for each, as the probabilities of a
+            softmax are the same where all are moved alike. None is zero.
 
         Returns
         -------
@@ -289,8 +291,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         """Predict the probability of each class.
 
         There is this method for losses of the labels 0 and 1 with an inverse link. Of
-        several classes the probabilities of each against all others are divided by
-        their sum.
+        several classes, where each is told from all others, the probabilities are
+        divided by their sum.
 
         Parameters
         ----------
@@ -364,18 +366,23 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         )
         check_place(X, self.device, self)
         check_classification_targets(y)
-        first, second = labels_of(get_loss(self.loss))
+        loss = get_loss(self.loss)
+        first, second = labels_of(loss)
         self.classes_, index = np.unique(y, return_inverse=True)
         weights = self._weighted(y, index, checked_weights(sample_weight, X))
-        if len(self.classes_) > 2:
-            index = index[:, None] == np.arange(len(self.classes_))
-        target = np.where(index, second, first).astype(X.dtype)
-        model = GradientDescentRegressor(
-            **{name: getattr(self, name) for name in _SHARED}
-        )
+        n_classes, of_classes = len(self.classes_), getattr(loss, "of_classes", None)
+        if n_classes > 2 and of_classes is not None:
+            loss, target = of_classes(n_classes), index
+        elif n_classes > 2:
+            mine = index[:, None] == np.arange(n_classes)
+            target = np.where(mine, second, first)
+        else:
+            target = np.where(index, second, first)
+        parameters = {name: getattr(self, name) for name in _SHARED}
+        model = GradientDescentRegressor(**parameters | {"loss": loss})
         if hasattr(self, "coef_"):  # for a warm start
             model.coef_, model.intercept_ = self.coef_, self.intercept_
-        return model, (X, target, weights)
+        return model, (X, target.astype(X.dtype), weights)
 
     def _weighted(
         self, y: np.ndarray, index: np.ndarray, weights: np.ndarray | None

@@ -28,7 +28,14 @@ import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentClassifier
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.exceptions import DivergenceError
-from sklearn_adreg.losses import Exponential, Hinge, PoissonDeviance, SquaredError
+from sklearn_adreg.losses import (
+    Exponential,
+    Hinge,
+    Multinomial,
+    NormalLogLikelihood,
+    PoissonDeviance,
+    SquaredError,
+)
 
 ESTIMATORS = [
     GradientDescentClassifier(),
@@ -116,7 +123,35 @@ def test_hinge_is_a_linear_support_vector_machine(alpha: float) -> None:
     assert not hasattr(model, "predict_proba")
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("alpha", [0.0, 1e-2])
+def test_several_classes_are_a_softmax(alpha: float, backend: Backend) -> None:
+    X, y = overlapping(3)
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    names = np.array(["b", "a", "c"])[y]
+    model = GradientDescentClassifier(alpha=alpha, tol=1e-9, backend=backend)
+    model.fit(X, names, sample_weight=weights)
+    expected = logistic(alpha, weights.sum()).fit(X, names, sample_weight=weights)
+    # What the softmax leaves open.
+    expected.coef_ = expected.coef_ - expected.coef_.mean(axis=0)
+    expected.intercept_ = expected.intercept_ - expected.intercept_.mean()
+    check_same(model, expected, X)
+    assert model.loss_ == Multinomial(3)
+    found = log_loss(names, model.predict_proba(X), sample_weight=weights)
+    found += alpha / 2 * np.sum(model.coef_**2)
+    assert model.loss_curve_[-1] == pytest.approx(found, rel=1e-12)
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_several_classes_on_data_as_they_come(load: Any) -> None:
+    X, y = load(return_X_y=True)
+    model = GradientDescentClassifier().fit(X, y)
+    expected = logistic(1e-4, len(y)).fit(X, y)
+    # tol=1e-6 of the linear predictors.
+    assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    assert model.coef_.shape == expected.coef_.shape
+
+
+@pytest.mark.parametrize("loss", LOSSES[1:])
 def test_several_classes_are_told_from_the_rest(loss: str) -> None:
     X, y = load_iris(return_X_y=True)
     model = GradientDescentClassifier(loss, alpha=0.1).fit(X, y)
@@ -128,8 +163,6 @@ def test_several_classes_are_told_from_the_rest(loss: str) -> None:
     alone = np.stack([one.decision_function(X) for one in each.estimators_], axis=1)
     assert_allclose(model.decision_function(X), alone, atol=atol)
     assert_array_equal(model.predict(X), model.decision_function(X).argmax(axis=1))
-    if loss == "log_loss":
-        assert_allclose(model.predict_proba(X), each.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -177,8 +210,9 @@ def test_balanced_classes_weigh_the_same() -> None:
     assert_allclose(model.coef_, expected.coef_, atol=1e-7)
 
 
-def test_lasso_leaves_zeros() -> None:
-    X, y = load_breast_cancer(return_X_y=True)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
+def test_lasso_leaves_zeros(load: Any) -> None:
+    X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     model = GradientDescentClassifier(alpha=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
     expected = LogisticRegression(
@@ -221,11 +255,15 @@ def test_offsets_are_columns_with_a_known_coefficient(n_classes: int) -> None:
     X, y = overlapping(n_classes)
     model = GradientDescentClassifier(tol=1e-9, alpha=0.0).fit(X, y)
     shifted = GradientDescentClassifier(tol=1e-9, alpha=0.0)
-    shifted.fit(X, y, offset=0.3 * X[:, 0])
-    assert_allclose(shifted.coef_, model.coef_ - 0.3 * (np.arange(4) == 0), atol=1e-8)
-    found = shifted.predict_proba(X, offset=0.3 * X[:, 0])
+    # Of several classes one has an offset: those of a softmax sum to zero.
+    known = 0.3 * X[:, 0] if n_classes == 2 else np.outer(X[:, 0], [0.2, -0.1, -0.1])
+    shifted.fit(X, y, offset=known)
+    difference = np.zeros_like(model.coef_)
+    difference[:, 0] = 0.3 if n_classes == 2 else [0.2, -0.1, -0.1]
+    assert_allclose(shifted.coef_, model.coef_ - difference, atol=1e-7)
+    found = shifted.predict_proba(X, offset=known)
     assert_allclose(found, model.predict_proba(X), atol=1e-8)
-    assert shifted.score(X, y, offset=0.3 * X[:, 0]) == model.score(X, y)
+    assert shifted.score(X, y, offset=known) == model.score(X, y)
     with pytest.warns(UserWarning, match="set_score_request"):
         shifted.score(X, y)
     with pytest.raises(ValueError, match=r"offset must have shape \(300,\)"):
@@ -351,6 +389,8 @@ Y_FEW = np.arange(8) % 2
         ({"loss": flat_for_one}, Y_FEW, r"labels -1.0 and 1.0.*\(-1 and 1, or 0"),
         ({"loss": of_wrong_labels}, Y_FEW, r"`labels` of .* \(0, 1\). Got \(1, 2\)"),
         ({"loss": PoissonDeviance()}, Y_FEW, "must be 0 or more"),
+        ({"loss": Multinomial(3)}, Y_FEW, r"one output.* n_outputs=3 .*'log_loss'"),
+        ({"loss": NormalLogLikelihood()}, Y_FEW, "one output.* Got n_outputs=2 "),
         ({"alpha": -1.0}, Y_FEW, "'alpha' parameter of GradientDescentClassifier"),
     ],
 )

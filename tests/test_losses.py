@@ -36,6 +36,7 @@ from sklearn_adreg.losses import (
     Hinge,
     Huber,
     Linex,
+    Multinomial,
     NegativeBinomial,
     Pinball,
     PointwiseLoss,
@@ -203,7 +204,7 @@ def test_losses_differ_by_class_and_parameters() -> None:
 
 
 def test_every_public_class_has_its_name() -> None:
-    public = {
+    public: set[Any] = {
         found
         for name in sklearn_adreg.losses.__all__
         if isinstance(found := getattr(sklearn_adreg.losses, name), type)
@@ -236,6 +237,8 @@ def test_parameters_are_finite_numbers(kind: Any, value: Any) -> None:
         (lambda: EpsilonInsensitive(-0.1), "0 or more"),
         (lambda: Linex(0.0), "not 0"),
         (lambda: TweedieDeviance(0.5), "0, or a finite number from 1 on"),
+        (lambda: Multinomial(1), "an integer, 2 or more. Got 1 instead"),
+        (lambda: Multinomial(2.0), "an integer, 2 or more"),  # type: ignore[arg-type]
         (lambda: NegativeBinomial(0.0), "above 0. Got 0.0 instead"),
         (lambda: TweedieDeviance(-1.0), "0, or a finite number from 1 on"),
     ],
@@ -261,6 +264,8 @@ def test_parameters_outside_their_range(make: Callable[[], Any], rule: str) -> N
         (Bernoulli(), -1.0, "between 0 and 1 .* labels as 0 and 1"),
         (Hinge(), 0.0, "-1 or 1 .* one class as -1"),
         (Exponential(), 0.5, "-1 or 1"),
+        (Multinomial(3), 3.0, "a whole number from 0 to 2 .*Classifier, which does"),
+        (Multinomial(3), 0.5, "a whole number"),
     ],
 )
 def test_targets_outside_the_domain(loss: Any, value: float, words: str) -> None:

@@ -30,6 +30,7 @@ from sklearn_adreg.losses import (
     Huber,
     Linex,
     LogCosh,
+    Multinomial,
     NegativeBinomial,
     Pinball,
     PoissonDeviance,
@@ -236,6 +237,33 @@ def test_losses_of_labels_equal_those_of_scikit_learn() -> None:
     assert_allclose(SquaredHinge()(y, linear).mean(), squares)
     halves = ExponentialLoss().loss(y_true=(y + 1) / 2, raw_prediction=linear)
     assert_allclose(Exponential()(y, linear), halves, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_loss_of_several_classes(dtype: Any, backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    linear = (rng.standard_normal((60, 4)) * rng.choice([1, 90, 1e4], (60, 1))).astype(
+        dtype
+    )
+    y, loss = rng.integers(0, 4, 60).astype(dtype), Multinomial(4)
+    values, slopes = backend.value_and_derivative(LinearLoss.of(loss))(y, linear)
+    assert values.dtype == slopes.dtype == dtype
+    exact = special.log_softmax(linear.astype(float), axis=1)
+    mine = y[:, None] == np.arange(4)
+    # Sums of linear predictors as large as these are rounded.
+    rounding = 8 * np.finfo(dtype).eps * np.abs(linear).max(axis=1)
+    assert (np.abs(values + exact[mine]) <= rounding + np.finfo(dtype).eps).all()
+    assert_allclose(slopes, np.exp(exact) - mine, atol=float(rounding.max()))
+    assert loss.inverse_link(linear).dtype == dtype
+
+
+def test_values_of_several_classes() -> None:
+    rng = np.random.default_rng(0)
+    linear, y = rng.standard_normal((60, 4)), rng.integers(0, 4, 60)
+    probability = Multinomial(4).inverse_link(linear)
+    assert_allclose(probability, special.softmax(linear, axis=1), rtol=1e-14)
+    found = Multinomial(4)(y, probability).mean()
+    assert_allclose(found, metrics.log_loss(y, probability), rtol=1e-14)
 
 
 @pytest.mark.parametrize("power", [1, 1.5])

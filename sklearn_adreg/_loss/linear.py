@@ -84,12 +84,20 @@ def loss_of_fit(estimator: Any) -> Loss | None:
 
 
 def labels_of(loss: Loss) -> tuple[float, float]:
-    """Return the targets that two classes are for a loss."""
+    """Return the targets that two classes are for a loss of one output."""
+    n_outputs = getattr(loss, "n_outputs", 1)
+    if n_outputs != 1:
+        raise ValueError(
+            f"The loss {named(loss)} of a classifier must have one output. Got "
+            f"n_outputs={n_outputs!r} instead. The number of outputs follows from that "
+            "of the classes: use 'log_loss', or a loss with a method "
+            "of_classes(n_classes), which returns a loss of several."
+        )
     labels = tuple(getattr(loss, "labels", (-1.0, 1.0)))
     if labels not in ((-1, 1), (0, 1)):
         raise ValueError(
-            f"The attribute `labels` of the loss {loss!r} must be (-1, 1) or (0, 1). "
-            f"Got {labels!r} instead."
+            f"The attribute `labels` of the loss {named(loss)} must be (-1, 1) or "
+            f"(0, 1). Got {labels!r} instead."
         )
     return labels
 

@@ -35,9 +35,9 @@ class Fit(NamedTuple):
     `start` are coefficients (n_features, n_targets) and intercepts, or None. The
     `curvature` is the constant second derivative of squared error, 0 for other losses.
     The `offset` is (n_samples, n_targets), or None. `row_data` are the arrays that the
-    loss is given beside each row, and `row_names` their names.
-    A loss of one target may have `n_outputs` linear predictors: coefficients,
-    intercepts and the offset have that many columns in place of `n_targets`.
+    loss is given beside each row, and `row_names` their names. A loss of one target may
+    have `n_outputs` linear predictors: coefficients, intercepts and offsets have that
+    many columns in place of `n_targets`.
     """
 
     X: np.ndarray

@@ -25,7 +25,13 @@ from sklearn_adreg.losses._distributions import (
     NormalLogLikelihood,
     StudentTLogLikelihood,
 )
-from sklearn_adreg.losses._labels import Bernoulli, Exponential, Hinge, SquaredHinge
+from sklearn_adreg.losses._labels import (
+    Bernoulli,
+    Exponential,
+    Hinge,
+    Multinomial,
+    SquaredHinge,
+)
 from sklearn_adreg.losses._relative import AbsolutePercentageError
 from sklearn_adreg.losses._robust import Cauchy, Huber, PseudoHuber, Tukey
 from sklearn_adreg.losses._scorer import LossScorer
@@ -49,6 +55,7 @@ __all__ = [
     "Huber",
     "Linex",
     "LogCosh",
+    "Multinomial",
     "NegativeBinomial",
     "NormalLogLikelihood",
     "Pinball",

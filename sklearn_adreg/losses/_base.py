@@ -43,7 +43,9 @@ class PointwiseLoss(ABC):
         where there is one.
 
     labels : tuple of two floats, default=(-1.0, 1.0)
-        The targets that two classes are, where a classifier is fitted.
+        The targets that two classes are, where a classifier is fitted. For several it
+        may have a method ``of_classes(n_classes)``, which returns a loss with as many
+        outputs, whose targets are the numbers of the classes.
 
     n_outputs : int, default=1
         Linear predictors a row. With several, a loss is called with targets
