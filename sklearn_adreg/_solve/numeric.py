@@ -129,7 +129,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     where = task.place | fit.beside
     data, _ = place(fit.X, fit.y, fit.weight, **where, measure=False)
     if task.n_outputs > 1:  # the loss takes one target, and predictors beside it
-        data = data._replace(target=data.rows.vector(fit.y[:, 0]))
+        data = fit.of_target(data, 0)
     loss = LinearLoss.of(task.loss, fit.row_names)
     objective = MeanLoss(data, loss, task.backend, units=task.units)
     linked = fit.traits.linked
@@ -150,10 +150,11 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         )
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
+    every = range(theta.shape[1])
+    endless = any(_endless(task, fit, objective, theta, j) for j in every)
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    endless = any(_endless(task, fit, objective, theta, j) for j in range(len(coef.T)))
     return Solution(coef, intercept, curve, task.epsilon, error, endless)
 
 
@@ -161,8 +162,7 @@ def _endless(
     task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
 ) -> bool:
     """Whether the objective of a target falls for ever beyond where steps end."""
-    target = objective.data.rows.vector(fit.y[:, column])
-    alone = replace(objective, data=objective.data._replace(target=target))
+    alone = replace(objective, data=fit.of_target(objective.data, column))
     return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
 
 

@@ -311,11 +311,7 @@ def problem_of(
     It is solved through windows or not.
     """
     rows = prepared.data.rows
-    data = prepared.data._replace(target=rows.vector(fit.y[:, column]))
-    if fit.offset is not None:
-        several = task.n_outputs > 1
-        offset = fit.offset if several else fit.offset[:, column]
-        data = data._replace(offset=rows.vector(offset))
+    data = fit.of_target(prepared.data, column)
     loss = LinearLoss.cheapest(task.loss, fit.row_names)
     objective = MeanLoss(data, loss, task.backend, units=task.units)
     penalty = task.penalty(rows.shape[1] - task.intercept)

@@ -13,6 +13,7 @@ from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import kind_of
+from sklearn_adreg._rows.rows import Data
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss, SquaredError, get_loss
 from sklearn_adreg.losses._base import is_estimated
@@ -85,6 +86,14 @@ class Fit(NamedTuple):
             row_data=tuple(row_data.values()),
             row_names=tuple(row_data),
         )
+
+    def of_target(self, data: Data, column: int) -> Data:
+        """Return data with one target and its offset, or those of several outputs."""
+        rows, offset = data.rows, self.offset
+        if offset is not None:
+            chosen = slice(None) if self.n_outputs > 1 else column
+            offset = rows.vector(offset[:, chosen])
+        return data._replace(target=rows.vector(self.y[:, column]), offset=offset)
 
     @property
     def counted(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
