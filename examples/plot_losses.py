@@ -33,7 +33,8 @@ losses = LOSSES | {
 # %%
 # The deviances have a link: what a model adds up, the linear predictor, is the
 # logarithm of the prediction. All are drawn against the linear predictor, from where
-# the target is met, since it is there that a descent differentiates.
+# the target is met, since it is there that a descent differentiates. A label is never
+# met: losses of labels are drawn from zero, where both labels are as likely.
 
 TARGET = 1.0
 STEP = 1e-5
@@ -41,10 +42,14 @@ error = np.arange(-6.0, 6.0, 0.01) + 0.005  # no point is on a kink
 
 
 def link_of(loss):
-    """The inverse link, and the linear predictor that meets the target."""
-    if hasattr(loss, "inverse_link"):
-        return loss.inverse_link, np.log(TARGET)
-    return (lambda linear: linear), TARGET
+    """The inverse link, and the linear predictor that meets the target, or is even."""
+    linked = hasattr(loss, "inverse_link")
+    inverse_link = loss.inverse_link if linked else lambda linear: linear
+    try:
+        loss.check_target(np.array([1.5]))
+    except ValueError:  # labels and proportions alone
+        return inverse_link, 0.0
+    return inverse_link, np.log(TARGET) if linked else TARGET
 
 
 def curve(loss):
@@ -97,7 +102,7 @@ for name, loss in losses.items():
 # a gross error is ignored. Where it levels off, an outlier pulls, but no harder the
 # further it is. Where it goes on rising, it does. Those with a link come last. At a
 # target of 1 the percentage error is the absolute error; at another, it is that divided
-# by the target.
+# by the target. Of the losses of labels it is the label 1 that is drawn.
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 N_COLUMNS = 3
@@ -147,6 +152,7 @@ for axes, item in zip(panels.flat, sorted(losses.items(), key=pull), strict=Fals
 panels.flat[0].text(3.6, 4.2, "loss", color=BLUE, ha="center")
 panels.flat[0].text(3.0, -1.2, "derivative", color=ORANGE, ha="center", va="top")
 figure.supxlabel(
-    "prediction less target, on the scale of the linear predictor", fontsize="medium"
+    "prediction less target, on the scale of the linear predictor; of labels, as it is",
+    fontsize="medium",
 )
 plt.show()

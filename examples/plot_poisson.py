@@ -8,6 +8,8 @@ any other. The claims, asserted below, for derivatives by autograd and by JAX:
 
 - coefficients are those of `PoissonRegressor` at half the ``alpha``, to six decimals;
 - on average, what is predicted is what was counted;
+- counts of groups, with the number of their persons as the exposure, have the
+  coefficients of the counts of single persons;
 - where few visits are to be expected, it predicts them better than least squares.
 """
 
@@ -57,6 +59,40 @@ model = GradientDescentRegressor("poisson_deviance").fit(X, y)
 predicted = model.predict(X)
 np.testing.assert_allclose(predicted.mean(), y.mean(), rtol=1e-6)
 print(f"predictions from {predicted.min():.2f} to {predicted.max():.2f} visits")
+
+# %%
+# Exposure
+# --------
+#
+# A count has an exposure: the years, the persons or the kilometres that it was counted
+# in, to which it is proportional. The logarithm of the exposure is the ``offset``,
+# which is added to the linear predictor. Here the years of persons who are alike, by
+# five columns, are added up: what is left is a table of their visits and of their
+# number, and the rates that it tells are those of single years.
+
+alike = ["lncoins", "idp", "hlthg", "hlthf", "hlthp"]
+table = data.groupby(alike)["mdvis"].agg(["sum", "size"]).reset_index()
+offset = np.log(table["size"])
+by_group = GradientDescentRegressor("poisson_deviance", tol=1e-10)
+by_group.fit(table[alike], table["sum"], offset=offset)
+by_year = GradientDescentRegressor("poisson_deviance", tol=1e-10).fit(data[alike], y)
+np.testing.assert_allclose(by_group.coef_, by_year.coef_, atol=1e-8)
+
+glm = sm.GLM(
+    table["sum"],
+    sm.add_constant(table[alike]),
+    family=sm.families.Poisson(),
+    exposure=table["size"],
+)
+np.testing.assert_allclose(by_group.coef_, glm.fit(tol=1e-13).params[1:], atol=1e-8)
+print(f"{len(table)} groups in place of {len(y):,} years")
+
+# %%
+# With the offset ``predict`` tells the visits of a group, and without one those of an
+# exposure of one: the rate.
+
+visits = by_group.predict(table[alike], offset=offset)
+np.testing.assert_allclose(visits / table["size"], by_group.predict(table[alike]))
 
 # %%
 # What is predicted, and what was counted

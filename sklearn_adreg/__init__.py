@@ -1,5 +1,6 @@
 """Linear models with any differentiable loss, fitted by gradient descent."""
 
+from sklearn_adreg._classifier import GradientDescentClassifier
 from sklearn_adreg._display.coefficient_path import CoefficientPathDisplay
 from sklearn_adreg._display.derivatives import DerivativesDisplay
 from sklearn_adreg._display.epsilon_path import EpsilonPathDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "CoefficientPathDisplay",
     "DerivativesDisplay",
     "EpsilonPathDisplay",
+    "GradientDescentClassifier",
     "GradientDescentRegressor",
     "GradientDescentRegressorCV",
     "LossCurveDisplay",

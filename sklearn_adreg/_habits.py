@@ -59,14 +59,17 @@ class Followed(CallbackSupportMixin):
     """An estimator whose fit tells callbacks of its beginning, steps and end."""
 
     @contextmanager
-    def _followed(self, X: Any, y: Any, weight: Any) -> Iterator[Callback]:
-        """Yield a function that reports steps, as `with_steps` takes it."""
+    def _followed(self, X: Any, y: Any, beside: Any) -> Iterator[Callback]:
+        """Yield a function that reports steps, as `with_steps` takes it.
+
+        What is given beside each row is by name, and None where it is not given.
+        """
         try:
             if not {"_skl_callbacks", "_parent_callback_ctx"} & vars(self).keys():
                 yield None
                 return
             context = self._init_callback_context(max_subtasks=None)
-            metadata = None if weight is None else {"sample_weight": weight}
+            metadata = {k: v for k, v in beside.items() if v is not None} or None
             given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context.call_on_fit_task_begin(**given)
 

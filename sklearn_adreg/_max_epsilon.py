@@ -10,7 +10,8 @@ from sklearn.utils.validation import validate_data
 from sklearn_adreg._cv.descents import steps_on
 from sklearn_adreg._cv.folds import all_rows
 from sklearn_adreg._regressor import GradientDescentRegressor
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.problem import silent
+from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import SPARSE, checked_target, checked_weights
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import Loss, Name, SquaredError
@@ -107,7 +108,8 @@ def max_stable_epsilon(
             "The target y must be given for other losses than squared error, whose "
             f"curvature depends on it. Got None with the loss {loss!r} instead."
         )
-    data = all_rows(X, checked_target(y, X.dtype), checked_weights(sample_weight, X))
+    weights = checked_weights(sample_weight, X)
+    data = all_rows(Fit(X, checked_target(y, X.dtype), weights, None, silent))
     every = np.arange(X.shape[0])
     with np.errstate(all="ignore"):  # trial points of a loss may overflow
         (steps,) = steps_on(data, [every], task, np.array([task.alpha]))

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from types import FunctionType
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
 from sklearn_adreg._loss.check import needs_positive
-from sklearn_adreg._loss.linear import fitted_loss, predictions
-from sklearn_adreg._report import endless, progress, unconverged
+from sklearn_adreg._loss.linear import (
+    fitted_loss,
+    loss_of_fit,
+    predictions,
+    scored_by_loss,
+)
+from sklearn_adreg._loss.outputs import outputs_of
+from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
 from sklearn_adreg._solve.routes import solve
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.score import d2
+from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import (
     SPARSE,
+    check_one_target,
     check_place,
+    checked_offset,
+    checked_row_data,
     checked_start,
     checked_target,
     checked_weights,
     with_parameters_of_loss,
 )
-from sklearn_adreg.backends import BACKENDS, Backend
+from sklearn_adreg.backends import BACKENDS, Backend, get_backend
 from sklearn_adreg.losses import Loss, Name, get_loss
 
 
@@ -54,7 +69,8 @@ class GradientDescentRegressor(
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
         written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson' and
         'gamma' are names too. Kinks are found and dealt with. A loss with a method
-        ``inverse_link`` is called with predictions ``inverse_link(z)``.
+        ``inverse_link`` is called with predictions ``inverse_link(z)``. Its
+        keyword-only arguments are the `row_data` of `fit`.
 
     epsilon : 'auto' or float, default='auto'
         The step length, also called learning rate or step size.
@@ -115,13 +131,19 @@ class GradientDescentRegressor(
     verbose : int, default=0
         1 shows a progress bar with the objective, or a few lines without tqdm.
 
+    n_outputs : int, default=None
+        Linear predictors a row. None is what the loss says by an attribute
+        ``n_outputs``, or one. With several there is one target, `y_pred` has shape
+        (n_samples, n_outputs), and the loss still returns one value per sample.
+
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients :math:`w`; of minimum norm where X does not determine them.
+        Coefficients :math:`w`; of minimum norm where X does not determine them. With
+        several outputs (`n_outputs`, n_features).
 
     intercept_ : float or ndarray of shape (n_targets,)
-        Intercept :math:`b`; never penalised.
+        Intercept :math:`b`; never penalised. With several outputs (`n_outputs`,).
 
     n_iter_ : int
         Steps taken, on all rows: those on a sample of them, where there are many, are
@@ -135,9 +157,9 @@ class GradientDescentRegressor(
         ``scale="mad"``: `loss_curve_` is the objective at it.
 
     loss_ : object or list of n_targets objects
-        The loss of the fit, which `predict` goes by: with the scale that was found, or
-        as it came where it has an inverse link. Otherwise, and of a loss that is a
-        function, nothing is kept.
+        The loss of the fit, which `predict` and `score` go by: with the scale that was
+        found, or as it came where it has an inverse link or takes row data. Otherwise,
+        and of a loss that is a function, nothing is kept.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -210,6 +232,7 @@ class GradientDescentRegressor(
         "device": [str, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
+        "n_outputs": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -226,6 +249,7 @@ class GradientDescentRegressor(
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.loss = loss
         self.epsilon = epsilon
@@ -238,9 +262,17 @@ class GradientDescentRegressor(
         self.device = device
         self.warm_start = warm_start
         self.verbose = verbose
+        self.n_outputs = n_outputs
 
     @in_fit_context
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
+    ) -> Self:
         """Fit the model.
 
         After an error the estimator is as it was before the call.
@@ -258,15 +290,30 @@ class GradientDescentRegressor(
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Non-negative weights; a weight of two is a row that stands twice.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            What is added to the linear predictor of each row, before the inverse link
+            where the loss has one: of counts, the logarithm of the exposure. One of
+            shape (n_samples,) serves all targets; None is zero. `tol` is then in
+            standard deviations of y less the offset.
+
+        row_data : data frame, structured array or mapping of arrays, default=None
+            What else the loss is to know of each row: its keyword-only arguments, by
+            their names, as ``loss(y_true, y_pred, *, cost)``. Those with a default may
+            be left out. A column has one entry, or several, for each row, which counts
+            by its position. Floats get the dtype of X and may be infinite, not NaN;
+            integers and booleans are passed on as they are.
+
         Returns
         -------
         GradientDescentRegressor
             The fitted estimator itself.
         """
-        with self._followed(X, y, sample_weight) as step:
+        beside = {"sample_weight": sample_weight, "offset": offset}
+        beside["row_data"] = row_data
+        with self._followed(X, y, beside) as step:
             before = dict(vars(self))
             try:
-                return self._fit(X, y, sample_weight, step)
+                return self._fit(X, y, **beside, step=step)
             except BaseException:
                 self.__dict__ = before
                 raise
@@ -289,7 +336,7 @@ class GradientDescentRegressor(
         params = with_parameters_of_loss(self.loss, params)
         return BaseEstimator.set_params(self, **params)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -297,19 +344,85 @@ class GradientDescentRegressor(
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Samples.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            The offsets of these rows, as in `fit`. None is an offset of zero, for a
+            model that was fitted with one too: an exposure of one.
+
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions :math:`X w + b`, after the inverse link where the loss has one.
+            Predictions :math:`X w + b`, plus the offset, after the inverse link where
+            the loss has one. With several outputs (n_samples, `n_outputs`), or what
+            the link makes of it.
         """
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
-        )
-        # The loss of the fit, whatever `loss` is by now; functions alone are not kept.
-        given = self.loss if isinstance(self.loss, FunctionType) else None
-        loss = getattr(self, "loss_", given)
-        return predictions(loss, X @ self.coef_.T + self.intercept_)
+        return predictions(loss_of_fit(self), linear_predictor(self, X, offset))
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
+    ) -> float:
+        """Return R^2 or, for a loss that takes row data, D^2.
+
+        R^2 is the share of the variance of `y` that predictions explain, and D^2 one
+        less their mean loss over that of the best constant on these rows: R^2 is the
+        D^2 of squared error.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            The offsets of these rows, as in `predict`.
+
+        row_data : data frame, structured array or mapping of arrays, default=None
+            The row data of these rows, as in `fit`.
+
+        Returns
+        -------
+        float
+            The mean of that of each target: 1 where predictions are exact, or have no
+            loss, and 0 of the best constant: of R^2 the mean of `y`. Where the
+            constant's mean loss is negative, D^2 is what predictions spare in units of
+            its size.
+
+        Raises
+        ------
+        ValueError
+            If the loss needs row data and there are none. In a search, scikit-learn
+            passes them on with metadata routing alone.
+
+        Warns
+        -----
+        UserWarning
+            If `fit` had an offset and there is none here. In a search, scikit-learn
+            passes it on with metadata routing alone.
+        """
+        if offset is None and getattr(self, "_with_offset", False):
+            warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)
+        predicted = self.predict(X, offset)
+        loss = getattr(self, "loss_", None) or get_loss(self.loss)
+        n_outputs = outputs_of(self)
+        other = n_outputs > 1 and predicted.shape != np.shape(y)
+        if not other and not scored_by_loss(loss, row_data):
+            return float(r2_score(y, predicted, sample_weight=sample_weight))
+        known = checked_row_data(row_data, loss, len(predicted), predicted.dtype)
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        target = checked_target(y, predicted.dtype)
+        weight = checked_weights(sample_weight, predicted)
+        backend = get_backend(self.backend)
+        return d2(loss, backend, target, predicted, weight, known, n_outputs)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -317,7 +430,15 @@ class GradientDescentRegressor(
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, step: Callback) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        offset: Any,
+        row_data: Any = None,
+        step: Callback = None,
+    ) -> Self:
         X, y = validate_data(
             self,
             X,
@@ -331,16 +452,22 @@ class GradientDescentRegressor(
         check_place(X, self.device, self)
         task = Task.of(self)
         targets = checked_target(y, X.dtype)
+        check_one_target(targets, task.n_outputs, self)
         weights = checked_weights(sample_weight, X)
+        n_columns = targets.shape[1] * task.n_outputs
+        offsets = checked_offset(offset, (X.shape[0], n_columns), X.dtype)
+        known = checked_row_data(row_data, task.loss, len(targets), X.dtype)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
-            start = checked_start(self.coef_, self.intercept_, X, targets)
+            expected = X.shape[1], n_columns
+            start = checked_start(self.coef_, self.intercept_, expected)
         with (
             progress(bool(self.verbose), self.max_iter) as report,
             np.errstate(all="ignore"),  # what is not finite is refused with a reason
         ):
             report = with_steps(step, report)
-            solution = solve(task, X, targets, weights, start, report)
+            fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
+            solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
@@ -349,7 +476,8 @@ class GradientDescentRegressor(
                 solution.error, solution.n_iter, params, settled=settled
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
-        self._store(solution, X.dtype, flat=y.ndim == 1)
+        self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
+        self._with_offset = offset is not None  # score asks whether one was forgotten
         return self
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
@@ -366,3 +494,15 @@ class GradientDescentRegressor(
             self.loss_ = loss
         if scale is not None:
             self.scale_ = float(scale[0]) if flat else scale.astype(dtype)
+
+
+def linear_predictor(estimator: Any, X: Any, offset: Any) -> np.ndarray:
+    """Return what a fitted estimator adds up for each row of X."""
+    check_is_fitted(estimator)
+    X = validate_data(
+        estimator, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]
+    )
+    linear = X @ estimator.coef_.T + estimator.intercept_
+    shape = X.shape[0], np.size(estimator.intercept_)
+    added = checked_offset(offset, shape, linear.dtype)
+    return linear if added is None else linear + added.reshape(linear.shape)

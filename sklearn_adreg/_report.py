@@ -11,6 +11,15 @@ import numpy as np
 
 from sklearn_adreg.exceptions import DivergenceError
 
+# A model that was fitted with an offset is scored without one.
+OFFSET_FORGOTTEN = (
+    "The model was fitted with an offset and is scored without one: predictions are "
+    "those of an offset of zero. Pass score(X, y, offset=...). In a search or a "
+    "pipeline scikit-learn passes it to fit alone, unless metadata routing is enabled "
+    "(sklearn.set_config(enable_metadata_routing=True)) and the estimator asks for it: "
+    "set_fit_request(offset=True).set_score_request(offset=True)."
+)
+
 
 @contextmanager
 def progress(verbose: bool, max_iter: int) -> Iterator[Callable[[np.ndarray], None]]:

@@ -18,14 +18,18 @@ from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._regressor import GradientDescentRegressor
+from sklearn_adreg._solve.problem import silent
+from sklearn_adreg._solve.task import Fit
 from sklearn_adreg._validation import (
     SPARSE,
     check_place,
+    checked_offset,
+    checked_row_data,
     checked_target,
     checked_weights,
 )
 from sklearn_adreg.backends import Backend
-from sklearn_adreg.losses import Loss, Name
+from sklearn_adreg.losses import Loss, Name, get_loss
 
 _SCORERS = StrOptions(set(get_scorer_names()))
 # Whether X is finite is seen from its moments, without a pass over it.
@@ -67,8 +71,9 @@ class GradientDescentRegressorCV(
         5-fold.
 
     scoring : str, callable, list, tuple or dict, default=None
-        What is to be largest on the held-out rows; None is R^2. Of several the first
-        chooses, and `cv_results_` has all.
+        What is to be largest on the held-out rows; None is R^2, or D^2 where the loss
+        takes row data, as in `score`. Of several the first chooses, and `cv_results_`
+        has all.
         R^2 and (root) mean squared errors cost nothing; other scorers are called on
         each candidate and split.
 
@@ -226,7 +231,15 @@ class GradientDescentRegressorCV(
         self.verbose = verbose
 
     @in_fit_context
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
+        **params: Any,
+    ) -> Self:
         """Choose among the candidates, and fit the chosen one to all rows.
 
         Parameters
@@ -241,6 +254,15 @@ class GradientDescentRegressorCV(
             Non-negative weights, for fits and for scores. With metadata routing,
             scorers other than the default get them if they request them.
 
+        offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+            As in `GradientDescentRegressor.fit`; it is split as the rows are. R^2 and
+            squared errors are those of predictions with the held-out offsets. Another
+            scorer must request the offset, with metadata routing, or is refused.
+
+        row_data : data frame, structured array or mapping of arrays, default=None
+            As in `GradientDescentRegressor.fit`; a data frame or a structured array is
+            split as the rows are.
+
         **params : dict
             `groups` for the splitter, or with metadata routing what the splitter and
             the scorers request.
@@ -254,12 +276,18 @@ class GradientDescentRegressorCV(
         for name in [name for name in before if name.endswith("_")]:
             delattr(self, name)  # what was chosen before may not be chosen again
         try:
-            return self._fit(X, y, sample_weight, params)
+            known = {
+                "sample_weight": sample_weight,
+                "offset": offset,
+                "row_data": row_data,
+            }
+            return self._fit(X, y, known, params)
         except BaseException:
             self.__dict__ = before
             raise
 
     predict = GradientDescentRegressor.predict
+    score = GradientDescentRegressor.score
     set_params = GradientDescentRegressor.set_params
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -278,7 +306,9 @@ class GradientDescentRegressorCV(
         tags.target_tags.positive_only = needs_positive(self.loss)
         return tags
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, params: dict[str, Any]) -> Self:
+    def _fit(
+        self, X: Any, y: Any, known: dict[str, Any], params: dict[str, Any]
+    ) -> Self:
         search = Search(
             epsilons=checked_list("epsilons", self.epsilons, zero=False),
             alphas=checked_list("alphas", self.alphas, zero=True),
@@ -290,14 +320,20 @@ class GradientDescentRegressorCV(
         given = X, y
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         check_place(X, self.device, self)
-        weights = checked_weights(sample_weight, X)
-        for_splitter, measures = routed(self, sample_weight, params)
+        weights = checked_weights(known["sample_weight"], X)
+        for_splitter, measures = routed(self, known, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
+        loss, n_rows = get_loss(self.loss), X.shape[0]
+        fit = Fit(X, targets, weights, None, silent).knowing(
+            checked_offset(known["offset"], targets.shape, X.dtype),
+            checked_row_data(known["row_data"], loss, n_rows, X.dtype),
+        )
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
-            found = search.run(X, targets, weights, given, splits, measures)
+            found = search.run(fit, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
-        found["best_estimator_"] = model.fit(X, y, sample_weight)
+        found["best_estimator_"] = model.fit(X, y, **known)
+        self._with_offset = known["offset"] is not None
         for name, value in (found | vars(model)).items():
             if name.endswith("_"):
                 setattr(self, name, value)

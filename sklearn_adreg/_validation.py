@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -10,7 +11,9 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array
 
+from sklearn_adreg._loss.linear import named, row_arguments
 from sklearn_adreg.losses import get_loss
+from sklearn_adreg.losses._base import is_estimated
 
 # Sparse formats that are used as they are; others are converted to the first.
 SPARSE = ("csr", "csc")
@@ -44,17 +47,16 @@ def with_parameters_of_loss(loss: Any, params: dict[str, Any]) -> dict[str, Any]
 
 
 def checked_start(
-    coef: np.ndarray, intercept: np.ndarray, X: np.ndarray, targets: np.ndarray
+    coef: np.ndarray, intercept: np.ndarray, expected: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit before, as a start: coefficients (n_features, n_targets) and intercepts."""
     coef = np.atleast_2d(coef).T
-    expected = X.shape[1], targets.shape[1]
     if coef.shape != expected:
         raise ValueError(
             f"With warm_start=True the data must have the {coef.shape[0]} features "
-            f"and {coef.shape[1]} targets of the fit before. Got {expected[0]} "
-            f"features and {expected[1]} targets instead. Set warm_start=False or "
-            "fit a clone."
+            f"and {coef.shape[1]} targets (or outputs) of the fit before. Got "
+            f"{expected[0]} features and {expected[1]} targets instead. Set "
+            "warm_start=False or fit a clone."
         )
     return coef.astype(np.float64), np.atleast_1d(intercept).astype(np.float64)
 
@@ -85,6 +87,17 @@ def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:
             "for it instead. Pass X in float64, or divide y by a constant."
         )
     return y[:, None] if y.ndim == 1 else y
+
+
+def check_one_target(targets: np.ndarray, n_outputs: int, estimator: Any) -> None:
+    """Refuse several targets for a loss with several outputs."""
+    if n_outputs > 1 and targets.shape[1] > 1:
+        raise ValueError(
+            f"The target y of {type(estimator).__name__} must be one column where "
+            f"n_outputs is above 1: coef_ has a row for each output, and none is left "
+            f"for targets. Got {targets.shape[1]} targets and n_outputs={n_outputs} "
+            "instead. Fit a model for each target (MultiOutputRegressor)."
+        )
 
 
 def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
@@ -122,6 +135,132 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         return None
     weights = weights / weights.max()
     return weights / weights.sum()
+
+
+def checked_offset(
+    offset: Any, shape: tuple[int, int], dtype: np.dtype
+) -> np.ndarray | None:
+    """Offsets of so many rows and columns; None where none is given, or all are zero.
+
+    One a row serves all columns.
+    """
+    if offset is None:
+        return None
+    given = np.asarray(offset)
+    if sparse.issparse(offset) or given.dtype.kind not in "biuf":
+        raise ValueError(
+            "The offset must be a dense array of real numbers. Got "
+            f"{described(offset, given)} instead."
+        )
+    n_rows, n_columns = shape
+    if given.shape not in {(n_rows,), (n_rows, 1), shape}:
+        several = f", or {shape}" if n_columns > 1 else ""
+        raise ValueError(
+            f"The offset must have shape ({n_rows},){several}: it is added to the "
+            f"linear predictor of each row of X. Got shape {given.shape} instead. "
+            "Pass the offsets of these rows; one number for all rows is the intercept."
+        )
+    given = check_array(given, ensure_2d=False, dtype=dtype, input_name="offset")
+    return np.broadcast_to(given.reshape(n_rows, -1), shape) if given.any() else None
+
+
+def checked_row_data(
+    row_data: Any, loss: Any, n_rows: int, dtype: np.dtype
+) -> dict[str, np.ndarray]:
+    """Arrays with an entry a row for the arguments of a loss, by their names."""
+    arguments, found = row_arguments(loss), _columns(row_data)
+    for name in found:
+        if name not in arguments:
+            takes = ", ".join(arguments) or "none"
+            raise ValueError(
+                f"The row_data must be keyword-only arguments of the loss {named(loss)}"
+                f", which takes {takes}. Got {name!r} as well instead. Leave it out, "
+                f"or give the loss this argument: loss(y_true, y_pred, *, {name})."
+            )
+    for name, needed in arguments.items():
+        if needed and name not in found:
+            raise ValueError(
+                f"The loss {named(loss)} needs row_data with {name!r}, an entry for "
+                f"each row of X. Got {', '.join(map(repr, found)) or 'none'} instead. "
+                f"Pass row_data={{{name!r}: ...}}, or a data frame. In a search or a "
+                "pipeline that takes metadata routing "
+                "(sklearn.set_config(enable_metadata_routing=True)), "
+                "set_fit_request(row_data=True) and set_score_request(row_data=True)."
+            )
+    if found and is_estimated(loss):
+        raise ValueError(
+            f"The loss {named(loss)} must have a number as its scale where it takes "
+            "row_data, which are not brought to the units of the errors. Got 'mad' "
+            "instead. Set scale to a number, in units of y."
+        )
+    return {
+        name: _checked_column(
+            found[name], name, loss, n_rows, dtype, sliced=not _is_mapping(row_data)
+        )
+        for name in arguments
+        if name in found
+    }
+
+
+def _is_mapping(row_data: Any) -> bool:
+    return isinstance(row_data, Mapping)
+
+
+def _columns(row_data: Any) -> dict[str, Any]:
+    """Columns of a data frame, a structured array or a mapping, by their names."""
+    if row_data is None:
+        return {}
+    names = row_data if _is_mapping(row_data) else getattr(row_data, "columns", None)
+    if isinstance(row_data, np.ndarray):
+        names = row_data.dtype.names
+    if names is None:
+        raise ValueError(
+            "The row_data must be a data frame, a structured array or a mapping of "
+            f"arrays, which say what each is. Got {type(row_data).__name__} instead. "
+            "Pass row_data={'name': array}, with the name that the loss has for it."
+        )
+    return {name: row_data[name] for name in names}
+
+
+def _checked_column(
+    given: Any, name: str, loss: Any, n_rows: int, dtype: np.dtype, *, sliced: bool
+) -> np.ndarray:
+    """Numbers of each row; floats are of the dtype of X, and may be infinite."""
+    rule = f"The row_data {name!r} of the loss {named(loss)} must"
+    array = np.asarray(given)
+    kind = str(getattr(given, "dtype", ""))
+    if array.dtype.kind not in "biuf" or kind == "category" or sparse.issparse(given):
+        found = kind or str(array.dtype)
+        raise ValueError(
+            f"{rule} be numbers. Got {found} instead. Number its values, as pandas "
+            "does by .cat.codes; the loss may index an array with them."
+        )
+    if array.shape[:1] != (n_rows,) or array.ndim > 2:
+        hint = ""
+        if not sliced:
+            hint = (
+                " In a search a data frame or a structured array is sliced, a mapping "
+                "is not: pass one of these."
+            )
+        raise ValueError(
+            f"{rule} have {n_rows} entries, one for each row of X. Got shape "
+            f"{array.shape} instead.{hint}"
+        )
+    if array.dtype.kind != "f":
+        return array
+    if np.isnan(array).any():
+        raise ValueError(
+            f"{rule} not be NaN. Got NaN in row {int(np.isnan(array).argmax())} "
+            "instead. Leave such rows out; an infinity may say that there is no limit."
+        )
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if not np.array_equal(np.isinf(cast), np.isinf(array)):
+        raise ValueError(
+            f"{rule} fit in {dtype}, the dtype of X. Got values too large for it "
+            "instead. Pass X in float64."
+        )
+    return cast
 
 
 def check_range(

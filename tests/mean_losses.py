@@ -55,6 +55,11 @@ class Setting:
     row_data: tuple[np.ndarray, ...] = ()
     n_predictors: int = 0
 
+    @property
+    def coupled(self) -> bool:
+        """Whether one loss has several predictors, and theta is one vector."""
+        return self.n_predictors > 0 and self.target.ndim == 1
+
     def on(self, build: Builder) -> MeanLoss:
         """Place everything on rows."""
         rows = build(self.X, self.weight, True)
@@ -65,19 +70,21 @@ class Setting:
             None if self.offset is None else rows.vector(self.offset),
             tuple(map(rows.vector, self.row_data)),
         )
-        return MeanLoss(data, self.loss, AutogradBackend())
+        units = (1.0,) * self.n_predictors if self.coupled else None
+        return MeanLoss(data, self.loss, AutogradBackend(), units=units)
 
     @property
     def theta(self) -> np.ndarray:
         """Coefficients at which to look, and to go along."""
         trailing = (self.n_predictors,) if self.n_predictors else ()
         shape = (self.X.shape[1] + 1, *trailing)
-        return 0.3 * np.random.default_rng(5).standard_normal(shape)
+        found = 0.3 * np.random.default_rng(5).standard_normal(shape)
+        return found.ravel() if self.coupled else found
 
     @property
     def direction(self) -> np.ndarray:
         """Where to go along a ray."""
-        return np.roll(self.theta, 1, axis=0)
+        return np.roll(self.theta, max(1, self.n_predictors) if self.coupled else 1, 0)
 
 
 def setting(
@@ -120,6 +127,9 @@ SETTINGS: dict[str, Setting] = {
     "three targets, pinball": setting(Pinball(0.3), 3, n_targets=3),
     "three targets, Huber": setting(Huber(0.5), 3, n_targets=3, offset=True),
 }
+# Several targets, each with a loss of its own, are looked at without a window.
+SEPARATE = [name for name in SETTINGS if name.startswith("three targets")]
+TOGETHER = [name for name in SETTINGS if name not in SEPARATE]
 
 
 def many_rows(n_rows: int) -> Setting:

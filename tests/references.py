@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.optimize import linprog, minimize
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import HuberRegressor
+from targets import first_allowed
 
 # How exact the references are, and what HiGHS takes for zero (no less is allowed).
 REFERENCE = 1e-7
@@ -84,14 +85,7 @@ def targets_for(loss: Any, y: np.ndarray) -> np.ndarray:
     if not loss.convex:
         # It turns down at errors of a few units: bring the bulk of y to that scale.
         y = y / np.median(np.abs(y - np.median(y)))
-    check_target = getattr(loss, "check_target", lambda _y: None)
-    for candidate in (y, np.abs(y).round(), np.maximum(np.abs(y), 0.1)):
-        try:
-            check_target(candidate)
-        except ValueError:
-            continue
-        return candidate
-    raise AssertionError(f"{loss!r} allows none of the usual targets")
+    return first_allowed(loss, y, np.abs(y).round(), np.maximum(np.abs(y), 0.1))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,20 @@ from numpy.testing import assert_allclose
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg._descent.coordinates import scaled, whitened
-from sklearn_adreg._descent.loop import Goal, begin, minimise
+from sklearn_adreg._descent.coordinates import Coordinates, scaled, whitened
+from sklearn_adreg._descent.loop import Goal, at, begin, minimise
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg.losses import Huber, LogCosh, Pinball, PoissonDeviance, SquaredError
+from sklearn_adreg._rows.host import HostRows
+from sklearn_adreg.losses import (
+    Huber,
+    Linex,
+    LogCosh,
+    Pinball,
+    PoissonDeviance,
+    SquaredError,
+)
 
 LOSS = pytest.mark.parametrize(
     "loss", [Huber(0.5, scale=1.0), Pinball(0.3), PoissonDeviance()], ids=repr
@@ -100,3 +109,22 @@ def test_textbook_names_the_row_that_is_not_finite(fit_intercept: bool) -> None:
     model = GradientDescentRegressor(loss, epsilon=0.01, fit_intercept=fit_intercept)
     with pytest.raises(ValueError, match=r"row 33, with y_true=-7"):
         model.fit(X, y)
+
+
+def test_hessian_beyond_the_float_type() -> None:
+    X, y = np.array([[1.0], [1e5]]), np.array([0.0, -690.0])
+    setting = Setting(LinearLoss.of(Linex()), X, y, np.full(2, 0.5))
+    objective = setting.on(host_rows)
+    penalty, theta = Penalty.elastic_net(0.0, 0.0, 1, intercept=True), np.zeros(2)
+    objective = replace(
+        objective,
+        data=objective.data._replace(rows=HostRows(X, None, np.zeros(1), True)),
+    )
+    point = objective.point(objective.linear_predictor(theta))
+    state = at(objective, penalty, begin(penalty, theta, point), point)
+    goal = Goal(1e-8, 50, 1.0, 1.0, 1.0, 2.0**-52, lambda _values: None)
+    method = QuasiNewton(Coordinates(np.eye(2)), of_all=False)
+    with np.errstate(all="ignore"):  # as fits are
+        step, _ = method.step(objective, penalty, goal, state, None)
+    assert np.isfinite(step.direction).all()
+    assert step.slope < 0

@@ -99,6 +99,15 @@ class TestThirdBackend:
             derivative(np.zeros(3), np.ones(3))
 
 
+@pytest.mark.parametrize("name", ["plot_tobit", "plot_costs_of_rows", "plot_intervals"])
+def test_claims_of_losses_that_see_their_row(name):
+    pyplot = importlib.import_module("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    load_example(name)
+    pyplot.close("all")
+    del sys.modules[name]
+
+
 class TestDemo:
     @pytest.mark.parametrize("name", ["note_problem", "diabetes_problem"])
     def test_claims_hold(self, demo, name, capsys):

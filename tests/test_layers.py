@@ -15,7 +15,8 @@ ROOT = Path(sklearn_adreg.__file__).parent
 LAYERS = [
     *("exceptions", "_tracing", "_habits", "backends", "numpy", "losses"),
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
-    *("_regressor", "_cv", "_search", "_max_epsilon", "derivatives", "_display"),
+    *("_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
+    *("derivatives", "_display"),
     *("__init__", "__main__"),
 ]
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -12,6 +12,8 @@ import pytest
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg._loss.continuity import find_jump
+from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.losses import Huber
 
 rng = np.random.default_rng(0)
@@ -94,6 +96,16 @@ MISTAKES: dict[str, tuple[Any, str, str]] = {
     ),
     "standardised": (standardised, "must treat each sample", "Do not use means"),
     "rounding": (jump, "must be differentiable", "Rounding, sorting and comparisons"),
+    "floor": (
+        lambda y, z: adnp.floor(abs(y - z)) + 0.1 * (y - z) ** 2,
+        "must be continuous",
+        "Put a slope in place of the step",
+    ),
+    "step": (
+        lambda y, z: (z > y) * 3.0 + (y - z) ** 2,
+        "Got a jump from",
+        "A descent sees slopes alone",
+    ),
     "infinite slope": (steep, "must have finite derivatives", NAN_SLOPE),
     "in place": (in_place, "must leave its arguments", "Write y = y - z"),
     "assigned": (assigned, "cannot differentiate", "entries that are assigned to"),
@@ -147,6 +159,33 @@ def test_losses_that_are_flat_in_places(backend: Any) -> None:
     model = GradientDescentRegressor(masked, backend=backend).fit(X, y)
     residuals = 5 * y - model.predict(X)
     assert (residuals[y > 0] < 1e-3).all()
+
+
+CONTINUOUS: dict[str, Any] = {
+    "root": lambda y, z: adnp.sqrt(abs(y - z)),
+    "cusp": lambda y, z: abs(y - z) ** 0.1,
+    "ramp": lambda y, z: adnp.clip(1e6 * (z - y), 0, 1) + (y - z) ** 2,
+    "exponential": lambda y, z: adnp.exp(20 * (y - z)) - 20 * (y - z),
+    "truncated": lambda y, z: adnp.minimum((y - z) ** 2, 1.0),
+    "cancelling": lambda y, z: y * y - 2 * y * z + z * z,
+}
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_what_does_not_jump(name: str) -> None:
+    for y in (Y, Y.astype(np.float32), 1e6 + Y, 1e-9 * Y, 1e9 * Y):
+        assert find_jump(CONTINUOUS[name], AutogradBackend(), y[:, None]) is None
+
+
+def test_where_a_loss_jumps(backend: Any) -> None:
+    def loss(y: Any, z: Any) -> Any:
+        return adnp.where(z > 4.5, 2.0, 0.0) + (y - z) ** 2
+
+    for y in (Y, Y.astype(np.float32)):
+        found = find_jump(loss, backend, y[:, None])
+        assert found is not None
+        assert found.linear == pytest.approx(4.5)
+        assert found.after - found.before == pytest.approx(2.0)
 
 
 # A row sees its neighbour, those before it, or its rank.
@@ -221,7 +260,7 @@ def test_errors_of_its_own_are_raised_as_they_are(
     if loss is not when_followed:
         (note,) = caught.value.__notes__
         assert loss.__qualname__ in note
-        assert ("row_data are not taken yet" in note) == (kind is ValueError)
+        assert ("row_data={" in note) == (kind is ValueError)
 
 
 FOREIGN: dict[str, tuple[Any, Any, str]] = {

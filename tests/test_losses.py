@@ -19,17 +19,25 @@ import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import special
+from targets import first_allowed
 
 import sklearn_adreg.losses
+from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import (
     LOSSES,
     AbsolutePercentageError,
+    Bernoulli,
     EpsilonInsensitive,
     Expectile,
+    Exponential,
     GammaDeviance,
+    Hinge,
     Huber,
     Linex,
+    Multinomial,
+    NegativeBinomial,
     Pinball,
     PointwiseLoss,
     PoissonDeviance,
@@ -40,29 +48,26 @@ from sklearn_adreg.losses import (
 OTHERS = [
     *(TweedieDeviance(power) for power in (0, 1, 1.1, 1.9, 2, 3)),
     *(Pinball(0.9), Expectile(0.1), Linex(-2.0), Huber(0.2), PseudoHuber(5)),
-    *(EpsilonInsensitive(0), EpsilonInsensitive(1)),
+    *(EpsilonInsensitive(0), EpsilonInsensitive(1), NegativeBinomial(0.1)),
 ]
 LOSS = pytest.mark.parametrize("loss", [*LOSSES.values(), *OTHERS], ids=repr)
 
 
 def in_domain(loss: Any, y: np.ndarray) -> np.ndarray:
-    """The first of y, its absolute values, and both without 0, that a loss allows."""
-    for candidate in (y, np.abs(y), y + (y == 0), np.abs(y) + (y == 0)):
-        try:
-            loss.check_target(candidate)
-        except ValueError:
-            continue
-        return candidate
-    raise AssertionError(f"{loss!r} allows none of the usual targets")
+    """The first of y, its absolute values, and both without 0, that a loss allows.
+
+    Else those up to 1, or labels.
+    """
+    up_to_one = np.minimum(np.abs(y), 1)
+    return first_allowed(
+        loss, y, np.abs(y), y + (y == 0), np.abs(y) + (y == 0), up_to_one
+    )
 
 
 @cache
 def of_linear(loss: Any) -> Callable[[Any, Any], Any]:
     """The loss as a function of the linear predictor, which JAX compiles once."""
-    inverse_link = getattr(loss, "inverse_link", None)
-    if inverse_link is None:
-        return loss
-    return lambda y, linear: loss(y, inverse_link(linear))
+    return LinearLoss.of(loss)
 
 
 def drawn(loss: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +130,7 @@ def test_derivative_at_special_points_is_a_subgradient(
 @LOSS
 def test_tiny_and_huge_errors_are_finite(loss: Any, backend: Backend) -> None:
     sizes = np.array([5e-324, 1e-300, 1e-150, 1e-9, 1e9, 1e150])
-    if hasattr(loss, "inverse_link") or isinstance(loss, Linex):
+    if hasattr(loss, "inverse_link") or isinstance(loss, Linex | Exponential):
         sizes = np.array([5e-324, 1e-150, 1e-9, 1.0, 100.0])  # they grow as exp
     errors = np.concatenate([-sizes, sizes])
     y = in_domain(loss, np.zeros(len(errors)))
@@ -151,9 +156,11 @@ def test_float32_is_kept(loss: Any, backend: Backend) -> None:
 def test_zero_at_the_target_and_never_below(loss: Any) -> None:
     y, prediction = drawn(loss)
     if hasattr(loss, "inverse_link"):
-        y, prediction = np.abs(y) + 0.1, np.exp(prediction)
-    assert_array_equal(loss(y, y), 0.0)
+        y, prediction = in_domain(loss, np.abs(y) + 0.1), loss.inverse_link(prediction)
     assert (loss(y, prediction) >= 0).all()
+    if isinstance(loss, Bernoulli | Exponential):
+        return  # what is left is the entropy of y, and what a margin of 1 costs
+    assert_array_equal(loss(y, y), 0.0)
     # The terms of the deviances cancel there, up to their rounding.
     assert (loss(y, y * (1 + 1e-9)) >= -1e-14).all()
 
@@ -197,12 +204,15 @@ def test_losses_differ_by_class_and_parameters() -> None:
 
 
 def test_every_public_class_has_its_name() -> None:
-    public = {
+    public: set[Any] = {
         found
         for name in sklearn_adreg.losses.__all__
         if isinstance(found := getattr(sklearn_adreg.losses, name), type)
     }
-    assert public == {PointwiseLoss} | {type(loss) for loss in LOSSES.values()}
+    named = {type(loss) for loss in LOSSES.values()}
+    several = {each for each in public if getattr(each, "n_outputs", 1) != 1}
+    assert public == {PointwiseLoss} | named | several
+    assert not named & several
     assert LOSSES["log_cosh"] == sklearn_adreg.losses.LogCosh()
     assert LOSSES["tweedie_deviance"] == TweedieDeviance(1.5)
 
@@ -227,6 +237,9 @@ def test_parameters_are_finite_numbers(kind: Any, value: Any) -> None:
         (lambda: EpsilonInsensitive(-0.1), "0 or more"),
         (lambda: Linex(0.0), "not 0"),
         (lambda: TweedieDeviance(0.5), "0, or a finite number from 1 on"),
+        (lambda: Multinomial(1), "an integer, 2 or more. Got 1 instead"),
+        (lambda: Multinomial(2.0), "an integer, 2 or more"),  # type: ignore[arg-type]
+        (lambda: NegativeBinomial(0.0), "above 0. Got 0.0 instead"),
         (lambda: TweedieDeviance(-1.0), "0, or a finite number from 1 on"),
     ],
 )
@@ -246,10 +259,17 @@ def test_parameters_outside_their_range(make: Callable[[], Any], rule: str) -> N
         (TweedieDeviance(1), -2.0, "0 or more"),
         (TweedieDeviance(2), 0.0, "above 0"),
         (TweedieDeviance(3), 0.0, "above 0"),
+        (NegativeBinomial(), -1.0, r"0 or more .*\(dispersion=1.0\)"),
+        (Bernoulli(), 1.5, r"between 0 and 1 .*Got 1.5 instead\. Divide counts"),
+        (Bernoulli(), -1.0, "between 0 and 1 .* labels as 0 and 1"),
+        (Hinge(), 0.0, "-1 or 1 .* one class as -1"),
+        (Exponential(), 0.5, "-1 or 1"),
+        (Multinomial(3), 3.0, "a whole number from 0 to 2 .*Classifier, which does"),
+        (Multinomial(3), 0.5, "a whole number"),
     ],
 )
 def test_targets_outside_the_domain(loss: Any, value: float, words: str) -> None:
-    y = np.array([[1.0, 2.0], [3.0, value]])
+    y = np.array([[1.0, 1.0], [1.0, value]])
     with pytest.raises(ValueError, match=f"The target y must be .*{words}"):
         loss.check_target(y)
 
@@ -266,10 +286,25 @@ def test_squared_error_has_no_half() -> None:
 def test_of_linear_is_the_loss_after_the_link(loss):
     rng = np.random.default_rng(3)
     linear = rng.uniform(-5, 5, 200)
-    y_true = rng.gamma(1.0, 2.0, 200).round(1) + (
-        1 if loss != LOSSES["poisson_deviance"] else 0
-    )
+    y_true = in_domain(loss, rng.gamma(1.0, 2.0, 200).round(1))
     expected = loss(y_true, loss.inverse_link(linear))
     # Terms as large as exp(5) cancel.
-    found = loss.of_linear(y_true, linear) + loss.of_target(y_true)
+    found = LinearLoss.of(loss)(y_true, linear)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_loss_of_large_linear_predictors(dtype: Any, backend: Backend) -> None:
+    size = np.array([30.0, 90.0, 800.0, 1e30], dtype)
+    linear, y = np.concatenate([-size, size]), np.repeat([1.0, 0.0], 4).astype(dtype)
+    differentiate = backend.value_and_derivative(of_linear(Bernoulli()))
+    wrong, right = differentiate(y, linear), differentiate(1 - y, linear)
+    assert_allclose(wrong, [np.abs(linear), 1 - 2 * y], rtol=1e-6)
+    # The smallest normal number: XLA takes what is less for zero.
+    tail, tiny = np.exp(-np.abs(linear)), np.finfo(dtype).tiny
+    assert_allclose(np.abs(right), [tail, tail], rtol=1e-6, atol=tiny)
+    probability = Bernoulli().inverse_link(linear)
+    assert probability.dtype == dtype
+    # The exponent is rounded, before it is one.
+    rounding = 100 * np.finfo(dtype).eps
+    assert_allclose(probability, special.expit(linear), rtol=rounding, atol=tiny)

@@ -11,23 +11,32 @@ from mpmath import mp, mpf
 from numpy.testing import assert_allclose
 from scipy import special, stats
 from sklearn import metrics
+from sklearn._loss.loss import ExponentialLoss
+from statsmodels.genmod import families
 from statsmodels.robust import norms
 
+from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg.backends import AutogradBackend, Backend
 from sklearn_adreg.losses import (
     AbsoluteError,
     AbsolutePercentageError,
+    Bernoulli,
     Cauchy,
     EpsilonInsensitive,
     Expectile,
+    Exponential,
     GammaDeviance,
+    Hinge,
     Huber,
     Linex,
     LogCosh,
+    Multinomial,
+    NegativeBinomial,
     Pinball,
     PoissonDeviance,
     PseudoHuber,
     SquaredError,
+    SquaredHinge,
     Tukey,
     TweedieDeviance,
 )
@@ -132,6 +141,43 @@ def test_digits_of_deviances(loss: Any, backend: Backend) -> None:
     assert (np.abs(found[1] * mean - slopes) <= 4e-15 * size).all()
 
 
+@pytest.mark.parametrize("dispersion", [1e-9, 0.3, 1.0, 20.0])
+def test_digits_of_negative_binomial(dispersion: float, backend: Backend) -> None:
+    targets, means = [0.0, 1.0, 3.0, 400.0], [1e-9, 1e-3, 0.5, 3.0, 3.1, 1e5]
+    y, mean = (grid.ravel() for grid in np.meshgrid(targets, means))
+    loss, a = NegativeBinomial(dispersion), mpf(dispersion)
+    values, slopes = backend.value_and_derivative(loss)(y, mean)
+    with mpmath.workdps(60):
+        terms = [
+            (
+                (2 * of * mp.log(of / at) if of else mpf(0)),
+                2 * (of + 1 / a) * mp.log((1 + a * at) / (1 + a * of)),
+            )
+            for of, at in zip(map(mpf, y), map(mpf, mean), strict=True)
+        ]
+        exact = [float(mp.fsum(pair)) for pair in terms]
+        size = [float(mp.fsum(map(abs, pair))) for pair in terms]
+    rounding = 4e-15 * (np.array(size) + y + mean)
+    assert (np.abs(values - exact) <= rounding).all()
+    expected = 2 * (mean - y) / (1 + dispersion * mean)
+    assert (np.abs(slopes * mean - expected) <= rounding).all()
+
+
+def test_digits_of_log_loss(backend: Backend) -> None:
+    targets, linear = [0.0, 0.2, 0.5, 1.0], [-40.0, -1.0, 0.0, 1e-3, 3.0, 40.0]
+    y, z = (grid.ravel() for grid in np.meshgrid(targets, linear))
+    found = backend.value_and_derivative(LinearLoss.of(Bernoulli()))(y, z)
+    with mpmath.workdps(60):
+        pairs = [
+            (mpf(of), 1 / (1 + mp.exp(-mpf(at)))) for of, at in zip(y, z, strict=True)
+        ]
+        values = [float(-of * mp.log(p) - (1 - of) * mp.log(1 - p)) for of, p in pairs]
+        slopes = [float(p - of) for of, p in pairs]
+    # The slope at 0.001 is a difference.
+    assert_allclose(found[0], values, rtol=4e-15)
+    assert_allclose(found[1], slopes, rtol=1e-12)
+
+
 def test_digits_of_linex(backend: Backend) -> None:
     errors = np.array([-300.0, -20.0, -1.0, -1e-3, -1e-8, 1e-8, 1e-3, 1.0, 20.0, 300.0])
     loss = Linex(1.5)
@@ -158,6 +204,10 @@ def _positive() -> tuple[np.ndarray, np.ndarray]:
         (Pinball(0.8), lambda y, z: metrics.mean_pinball_loss(y, z, alpha=0.8)),
         (PoissonDeviance(), metrics.mean_poisson_deviance),
         (GammaDeviance(), metrics.mean_gamma_deviance),
+        (
+            NegativeBinomial(0.7),
+            lambda y, z: families.NegativeBinomial(alpha=0.7).deviance(y, z) / len(y),
+        ),
         *(
             (
                 TweedieDeviance(p),
@@ -174,6 +224,46 @@ def _positive() -> tuple[np.ndarray, np.ndarray]:
 def test_mean_equals_that_of_other_libraries(loss: Any, reference: Any) -> None:
     y, prediction = _positive()
     assert_allclose(loss(y, prediction).mean(), reference(y, prediction), rtol=1e-12)
+
+
+def test_losses_of_labels_equal_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    linear, y = rng.standard_normal(50), rng.choice([-1.0, 1.0], 50)
+    probability = special.expit(linear)
+    found = Bernoulli()((y + 1) / 2, probability).mean()
+    assert_allclose(found, metrics.log_loss(y, probability), rtol=1e-14)
+    assert_allclose(Hinge()(y, linear).mean(), metrics.hinge_loss(y, linear))
+    squares = np.mean(np.maximum(1 - y * linear, 0) ** 2)
+    assert_allclose(SquaredHinge()(y, linear).mean(), squares)
+    halves = ExponentialLoss().loss(y_true=(y + 1) / 2, raw_prediction=linear)
+    assert_allclose(Exponential()(y, linear), halves, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_loss_of_several_classes(dtype: Any, backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    linear = (rng.standard_normal((60, 4)) * rng.choice([1, 90, 1e4], (60, 1))).astype(
+        dtype
+    )
+    y, loss = rng.integers(0, 4, 60).astype(dtype), Multinomial(4)
+    values, slopes = backend.value_and_derivative(LinearLoss.of(loss))(y, linear)
+    assert values.dtype == slopes.dtype == dtype
+    exact = special.log_softmax(linear.astype(float), axis=1)
+    mine = y[:, None] == np.arange(4)
+    # Sums of linear predictors as large as these are rounded.
+    rounding = 8 * np.finfo(dtype).eps * np.abs(linear).max(axis=1)
+    assert (np.abs(values + exact[mine]) <= rounding + np.finfo(dtype).eps).all()
+    assert_allclose(slopes, np.exp(exact) - mine, atol=float(rounding.max()))
+    assert loss.inverse_link(linear).dtype == dtype
+
+
+def test_values_of_several_classes() -> None:
+    rng = np.random.default_rng(0)
+    linear, y = rng.standard_normal((60, 4)), rng.integers(0, 4, 60)
+    probability = Multinomial(4).inverse_link(linear)
+    assert_allclose(probability, special.softmax(linear, axis=1), rtol=1e-14)
+    found = Multinomial(4)(y, probability).mean()
+    assert_allclose(found, metrics.log_loss(y, probability), rtol=1e-14)
 
 
 @pytest.mark.parametrize("power", [1, 1.5])
@@ -208,6 +298,7 @@ def _weighted_median(y: np.ndarray, weights: np.ndarray) -> Any:
         (AbsolutePercentageError(), lambda y: _weighted_median(y, 1 / y)),
         (PoissonDeviance(), np.mean),
         (GammaDeviance(), np.mean),
+        (NegativeBinomial(), np.mean),
         (TweedieDeviance(1.5), np.mean),
         (TweedieDeviance(3), np.mean),
         (Huber(1e-6), np.median),

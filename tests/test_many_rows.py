@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import PoissonRegressor
+from targets import AMOUNTS
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -21,7 +22,6 @@ from sklearn_adreg._rows.rows import spread_out
 from sklearn_adreg._solve.start import units
 from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.losses import (
-    LOSSES,
     AbsolutePercentageError,
     GammaDeviance,
     Huber,
@@ -31,7 +31,7 @@ from sklearn_adreg.losses import (
 
 # Rows enough for a sample of them: where the loss has kinks, and where it has a link.
 MANY, MANY_LINKED = 60_000, 160_000
-KINKED = [loss for loss in LOSSES.values() if loss.kinked and loss.convex]
+KINKED = [loss for loss in AMOUNTS.values() if loss.kinked and loss.convex]
 LOSS = pytest.mark.parametrize("loss", KINKED, ids=lambda loss: type(loss).__name__)
 
 

@@ -60,6 +60,15 @@ def test_labels_that_a_plane_separates(loss: Any, scale: float, backend: Any) ->
     assert (np.sign(model.predict(scale * X)) == SEPARABLE).all()
 
 
+def test_steps_of_a_given_length(backend: Any) -> None:
+    apart = np.abs(X[:, 0] - 0.3) > 0.3
+    parameters: dict[str, Any] = {"epsilon": 2.0, "tol": 1e-3, "backend": backend}
+    model = GradientDescentRegressor(logistic, max_iter=5_000, **parameters)
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(X[apart], np.column_stack([NOISY, SEPARABLE])[apart])
+    model.fit(X[apart], NOISY[apart])
+
+
 def test_a_loss_that_is_not_defined_at_zero() -> None:
     def barrier(y: Any, z: Any) -> Any:
         return -adnp.log(3 + z - y)
@@ -78,11 +87,14 @@ def test_an_intercept_that_alpha_does_not_bound() -> None:
     model.set_params(fit_intercept=False).fit(X, NOISY)
 
 
-def test_a_level_without_events(place: dict[str, Any]) -> None:
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_level_without_events(place: dict[str, Any], dtype: Any) -> None:
     """Only the coefficient of its indicator runs off; the others have an optimum."""
     level = np.arange(300) < 30
+    enough = 1e-5 if dtype is np.float64 else 1e-3
     Z, labels = np.column_stack([X, level]), np.where(level, -1.0, NOISY)
     counts = RNG.poisson(np.exp(0.3 * X[:, 0])) * (1.0 - level)
+    Z, labels, counts = (each.astype(dtype) for each in (Z, labels, counts))
     others = ~level
     cases: list[tuple[Any, np.ndarray]] = [
         (logistic, labels),
@@ -93,7 +105,7 @@ def test_a_level_without_events(place: dict[str, Any]) -> None:
         with pytest.warns(ConvergenceWarning, match="no minimum"):
             model.fit(Z, y)
         alone = GradientDescentRegressor(loss, **place).fit(X[others], y[others])
-        assert np.abs(model.coef_[:3] - alone.coef_).max() < 1e-5
+        assert np.abs(model.coef_[:3] - alone.coef_).max() < enough
         assert model.coef_[3] < -10
         model.set_params(alpha=1e-3).fit(Z, y)
     # Flat from somewhere on: the coefficient stays where it is enough.

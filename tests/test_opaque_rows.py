@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kinds_of_rows import BUILDERS, Builder, host_rows
-from mean_losses import SETTINGS, Setting, many_rows
+from mean_losses import SETTINGS, TOGETHER, Setting, many_rows
 from numpy.testing import assert_allclose, assert_array_equal
 from opaque_rows import Blocks, OpaqueRows
 
@@ -26,7 +26,6 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg.losses import Huber, LogCosh, Pinball, PoissonDeviance, SquaredError
 
 opaque: Builder = BUILDERS[OpaqueRows.__name__]["blocks"]
-SETTING = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 # Sums of the same terms in another order.
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-11}
 
@@ -64,9 +63,10 @@ def check_points(host: MeanLoss, far: MeanLoss, mine: Point, found: Point) -> No
             assert_allclose(hessian, expected, rtol=0, atol=1e-9 * size)
 
 
-@SETTING
+@pytest.mark.parametrize("name", TOGETHER)
 @pytest.mark.parametrize("width", [0.0, 0.3])
-def test_mean_loss(setting: Setting, width: float) -> None:
+def test_mean_loss(name: str, width: float) -> None:
+    setting = SETTINGS[name]
     host, far = (setting.on(build).through(width) for build in (host_rows, opaque))
     pairs = []
     for objective in (host, far):

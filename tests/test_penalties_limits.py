@@ -9,9 +9,10 @@ import pytest
 from autograd import elementwise_grad
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LinearRegression
+from targets import AMOUNTS
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import LOSSES, Huber, Pinball, PoissonDeviance
+from sklearn_adreg.losses import Huber, Pinball, PoissonDeviance
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +22,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     return X, np.abs(y) + 0.1
 
 
-LOSS = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+LOSS = pytest.mark.parametrize("loss", AMOUNTS.values(), ids=AMOUNTS)
 
 
 @LOSS

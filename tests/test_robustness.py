@@ -12,16 +12,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import QuantileRegressor
 from sklearn.metrics import mean_pinball_loss
+from targets import AMOUNTS
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import LOSSES, Expectile, Linex, Pinball
+from sklearn_adreg.losses import Expectile, Linex, Pinball
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
 
-KINKED = [name for name, loss in LOSSES.items() if loss.kinked]
-SMOOTH = [name for name, loss in LOSSES.items() if not loss.kinked and loss.convex]
-LOSS = pytest.mark.parametrize("name", LOSSES)
+KINKED = [name for name, loss in AMOUNTS.items() if loss.kinked]
+SMOOTH = [name for name, loss in AMOUNTS.items() if not loss.kinked and loss.convex]
+LOSS = pytest.mark.parametrize("name", AMOUNTS)
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +41,7 @@ def fitted(name: str) -> GradientDescentRegressor:
 
 def objective(model: Any, X: np.ndarray, y: np.ndarray, weights: Any = None) -> float:
     """Mean loss in float64, whatever the model computed in."""
-    given = LOSSES[model.loss] if isinstance(model.loss, str) else model.loss
+    given = AMOUNTS[model.loss] if isinstance(model.loss, str) else model.loss
     loss = getattr(model, "loss_", given)  # at the scale that was found
     inverse_link = getattr(loss, "inverse_link", lambda linear: linear)
     linear = X.astype(float) @ model.coef_.astype(float) + float(model.intercept_)
@@ -91,7 +92,7 @@ def test_warm_start_stays(name: str, alpha: float) -> None:
     model = GradientDescentRegressor(name, alpha=alpha, l1_ratio=0.5, warm_start=True)
     before = model.fit(X, y).loss_curve_[-1]
     model.fit(X, y)
-    if not LOSSES[name].kinked:
+    if not AMOUNTS[name].kinked:
         assert model.n_iter_ <= 1
     # A window may lead away from a kink, by no more than is promised.
     assert model.loss_curve_[-1] <= before * (1 + PROMISED)
@@ -162,8 +163,8 @@ def test_constant_target(name: str) -> None:
 def test_perfect_fit(name: str) -> None:
     X, _ = drawn()
     linear = 5.0 + X @ [1.0, -0.5, 0.25, 0.0]
-    linear = 0.3 * linear if hasattr(LOSSES[name], "inverse_link") else linear
-    y = getattr(LOSSES[name], "inverse_link", lambda z: z)(linear)
+    linear = 0.3 * linear if hasattr(AMOUNTS[name], "inverse_link") else linear
+    y = getattr(AMOUNTS[name], "inverse_link", lambda z: z)(linear)
     model = GradientDescentRegressor(name).fit(X, y)
     # Errors of 1e-5 of the spread: there is no optimum to be relative to.
     assert objective(model, X, y) <= 1e-5 * np.std(y)
@@ -208,13 +209,13 @@ def test_units_of_the_target(name: str, scale: float) -> None:
     # Powers of two change no digit: the descents are the same, unless a constant in
     # them has units.
     X, y = drawn()
-    loss: Any = LOSSES[name]
+    loss: Any = AMOUNTS[name]
     plain = fitted(name)
     if name in UNITS:
         loss = replace(loss, **{UNITS[name]: scale * getattr(loss, UNITS[name])})
     model = GradientDescentRegressor(loss).fit(X, scale * y)
     power = {"squared_error": 2, "expectile": 2, "absolute_percentage_error": 0}
-    degree = power.get(name, 1 if LOSSES[name].kinked else 2)
+    degree = power.get(name, 1 if AMOUNTS[name].kinked else 2)
     expected = scale**degree * objective(plain, X, y)
     # What is promised, of both.
     assert objective(model, X, scale * y) == pytest.approx(expected, rel=2 * PROMISED)
@@ -284,7 +285,7 @@ def test_targets_side_by_side(name: str) -> None:
     expected = sum(model.loss_curve_[-1] for model in apart)
     # What is promised, of both.
     assert both.loss_curve_[-1] == pytest.approx(expected, rel=2 * PROMISED)
-    if LOSSES[name].kinked:
+    if AMOUNTS[name].kinked:
         return  # many predictions are as good
     # Products of matrices and of vectors round differently, which tol lets be seen.
     for target, coef, model in zip(Y.T, both.coef_, apart, strict=True):

@@ -13,13 +13,10 @@ from pages import ROOT
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._solve import routes
-from sklearn_adreg._solve.prepare import (
-    SAMPLED_KINKED,
-    in_place,
-    in_white_coordinates,
-)
-from sklearn_adreg._solve.problem import proximal_newton, quasi_newton
+from sklearn_adreg._solve.prepare import SAMPLED_KINKED
+from sklearn_adreg._solve.problem import descend, way
 from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
+from sklearn_adreg._solve.task import Task
 from sklearn_adreg.losses import Huber
 
 PAGE = "docs/user_guide/how_it_works.md"
@@ -105,16 +102,16 @@ def test_some_route_serves_whatever_is_asked() -> None:
 
 def test_words_name_what_is_called() -> None:
     for route in ROUTES:
-        if not isinstance(route.solve, partial):
+        called: Any = route.solve
+        kinked = isinstance(called, partial)
+        if (called.func if kinked else called) is not descend:
             continue
-        called, corners = route.solve.keywords, route.penalty == "l1"
-        method = proximal_newton if corners else quasi_newton
-        assert called["method"] is method, route
+        parameters: dict[str, Any] = LASSO if route.penalty == "l1" else {}
+        _, method = way(Task.of(GradientDescentRegressor(**parameters)))
         words = route.method.split(",")[0].lower()
         assert method.__name__ == words.replace("-", "_").replace(" ", "_")
-        assert called["prepare"] is (in_place if corners else in_white_coordinates)
-        kinked = route.loss == "kinked"
-        assert called.get("windows", False) is kinked
+        assert not kinked or called.keywords == {"windows": True}
+        assert kinked is (route.loss == "kinked")
         assert ("in windows" in route.method) is kinked
         assert ("StraightLoss" in route.objective) is kinked
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import DEVICE
 from kinds_of_rows import BUILDERS, every_builder, kinds
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
-from sklearn_adreg._descent.coordinates import whitened
-from sklearn_adreg._descent.loop import Goal
-from sklearn_adreg._descent.refinement import refine
-from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._objective.mean_loss import MeanLoss
-from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import Moments, measured, pooled
 from sklearn_adreg._rows.place import place
-from sklearn_adreg.backends import AutogradBackend
-from sklearn_adreg.losses import SquaredError
+from sklearn_adreg.backends import get_backend
 
 # Errors in units of the rounding of a term: sums of n of them gather some, at the most
 # in proportion to n.
@@ -494,22 +489,25 @@ def test_moments(name: str) -> None:
     assert_allclose(together.square, found.square, rtol=1e-9)
 
 
-def test_an_offset_is_not_ignored() -> None:
-    X = np.random.default_rng(0).standard_normal((20, 2))
-    backend, offset = AutogradBackend(), np.ones(20)
-    given: dict[str, Any] = {"backend": backend, "device": None, "intercept": True}
-    with pytest.raises(NotImplementedError, match=r"Got an offset, .*measure=True"):
-        place(X, X[:, :1], None, **given, measure=True, offset=offset)
-    data, _ = place(X, X[:, :1], None, **given, measure=False, offset=offset)
-    objective = MeanLoss(data, LinearLoss.of(SquaredError()), backend)
-    coordinates = whitened(
-        data.rows, data.weight, data.rows.gram(data.weight), np.zeros(3)
+@pytest.mark.parametrize("kind", ["dense", "sparse", "device"])
+def test_moments_are_those_of_targets_less_their_offsets(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    X, y, offset = rng.standard_normal((30, 2)), *rng.standard_normal((2, 30, 1))
+    on_device = kind == "device"
+    data, found = place(
+        sparse.csr_array(X) if kind == "sparse" else X,
+        y,
+        None,
+        backend=get_backend("jax" if on_device else "autograd"),
+        device=DEVICE if on_device else None,
+        intercept=True,
+        measure=True,
+        offset=offset,
     )
-    # A condition number that asks for refinement.
-    coordinates = replace(coordinates, condition=1e8)
-    penalty = Penalty.elastic_net(0.0, 0.0, 2, intercept=True).column()
-    goal = Goal(1e-6, 9, 1.0, 0.0, 1.0, 2e-16, lambda _values: None)
-    theta = np.zeros((3, 1))
-    first = objective.value_and_gradient(theta)
-    with pytest.raises(NotImplementedError, match=r"Got an offset, .*Subtract it"):
-        refine(objective, penalty, coordinates, goal, 2.0, np.ones(1), theta, first)
+    assert found is not None
+    assert_allclose(data.left, y - offset, rtol=1e-15)
+    assert_allclose(data.rows.numpy(data.target), y, rtol=1e-15)
+    cross = (X - X.mean(axis=0)).T @ (y - offset) / 30
+    assert_allclose(found.cross, cross, rtol=1e-12, atol=1e-15)
+    assert_allclose(found.square, (y - offset).var(axis=0), rtol=1e-12)
+    assert_allclose(found.target_mean, (y - offset).mean(axis=0), rtol=1e-12)

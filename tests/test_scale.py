@@ -158,8 +158,12 @@ def test_warm_start(name: str) -> None:
     assert_allclose(model.fit(X, y).coef_, expected, rtol=1e-6)
 
 
-def test_many_rows() -> None:
+@pytest.mark.parametrize("leverage", [False, True])
+def test_many_rows(leverage: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sklearn_adreg._solve.scale._CHEAP", 0)  # as of many columns
     X, y = heavy(40_000)
+    if leverage:  # least squares follow a tenth of the rows
+        X[::10], y[::10] = X[::10] + 3.0, y[::10] - 1e4
     for loss, norm in ((Huber(1.345), HuberT(1.345)), (Tukey(), TukeyBiweight())):
         model = GradientDescentRegressor(loss).fit(X, y)
         expected = sm.RLM(y, sm.add_constant(X), M=norm).fit(tol=1e-12, maxiter=500)

@@ -204,6 +204,19 @@ def test_epsilon_path_of_the_best_penalty() -> None:
     assert display.ax_.get_ylabel() == "score"
 
 
+def test_score_of_a_loss_that_takes_row_data() -> None:
+    def costly(y: Any, z: Any, *, cost: Any) -> Any:
+        return cost * (y - z) ** 2
+
+    X, y = data()
+    search = GradientDescentRegressorCV(EPSILONS, loss=costly, max_iter=30, tol=0)
+    search.fit(X, y, row_data={"cost": np.linspace(0.5, 1.5, 60)})
+    display = EpsilonPathDisplay.from_estimator(search)
+    assert display.ax_.get_ylabel() == "d2"
+    best = np.nanmax(display.scores.mean(axis=0))
+    assert best == pytest.approx(search.best_score_)
+
+
 def test_epsilon_path_of_other_searches() -> None:
     X, y = data()
     pipeline = make_pipeline(StandardScaler(), textbook())

@@ -11,13 +11,14 @@ from kinds_of_rows import BUILDERS, Builder, host_rows
 from mean_losses import Setting
 from numpy.testing import assert_allclose, assert_array_equal
 from opaque_rows import OpaqueRows
+from targets import AMOUNTS
 
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.straight import Settled
-from sklearn_adreg.losses import LOSSES, Huber
+from sklearn_adreg.losses import Huber
 
-KINKED = [loss for loss in LOSSES.values() if loss.kinked and loss.convex]
+KINKED = [loss for loss in AMOUNTS.values() if loss.kinked and loss.convex]
 LOSS = pytest.mark.parametrize("loss", KINKED, ids=lambda loss: type(loss).__name__)
 ROWS = pytest.mark.parametrize(
     "build",
@@ -86,7 +87,7 @@ def test_as_if_differentiated(
 
 @ROWS
 def test_who_has_left_its_piece(build: Builder) -> None:
-    everyone = whole(LOSSES["pinball"], build)
+    everyone = whole(AMOUNTS["pinball"], build)
     known = settled(everyone)
     moved = THETA + np.array([0.0, 0.0, 0.0, 0.0, 1.0])
     left = known.left(everyone.linear_predictor(moved), NARROW)
@@ -106,6 +107,6 @@ def test_bent_losses_have_no_pieces() -> None:
 
 
 def test_not_worth_it_where_most_rows_bend() -> None:
-    everyone = whole(LOSSES["pinball"], host_rows).through(100.0)
+    everyone = whole(AMOUNTS["pinball"], host_rows).through(100.0)
     known = settled(everyone)
     assert known.objective(THETA, everyone.linear_predictor(THETA)) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from targets import AMOUNTS, LABELS
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg._loss.traits import Traits, traits_of
@@ -62,7 +63,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("data", TARGETS)
-@pytest.mark.parametrize("loss", [*LOSSES.values(), *OTHERS], ids=repr)
+@pytest.mark.parametrize("loss", [*AMOUNTS.values(), *OTHERS], ids=repr)
 def test_built_in_losses_behind_a_callable(loss: Any, data: str) -> None:
     target = TARGETS[data]
     try:
@@ -71,6 +72,14 @@ def test_built_in_losses_behind_a_callable(loss: Any, data: str) -> None:
         target = positive(target)
     own = scaled(loss, target)
     found = traits_of(own, AutogradBackend(), target[:, None])
+    linked = hasattr(loss, "inverse_link")
+    assert found == Traits(loss.kinked, loss.convex, linked)
+
+
+@pytest.mark.parametrize("loss", LABELS.values(), ids=repr)
+def test_losses_of_labels_behind_a_callable(loss: Any) -> None:
+    target = np.random.default_rng(1).choice(loss.labels, 500)
+    found = traits_of(scaled(loss, 0 * target), AutogradBackend(), target[:, None])
     linked = hasattr(loss, "inverse_link")
     assert found == Traits(loss.kinked, loss.convex, linked)
 

@@ -54,7 +54,7 @@ from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import Loss, SquaredError
+from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
 # Some of the candidates, or of their numbers of steps; which of these diverged; and
@@ -152,7 +152,7 @@ class StepByStep(NamedTuple):
     """
 
     train: np.ndarray
-    loss: Loss
+    loss: LinearLoss
     linked: bool
     where: dict[str, Any]
     scales: dict[float, np.ndarray]
@@ -160,7 +160,7 @@ class StepByStep(NamedTuple):
     @property
     def squared(self) -> bool:
         """Whether the intercept is at its optimum, whatever the coefficients are."""
-        return bool(self.loss == SquaredError())
+        return bool(self.loss.loss == SquaredError())
 
     def stop(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
@@ -186,7 +186,8 @@ class StepByStep(NamedTuple):
         if not self.squared:
             return stable_epsilon_of_loss(*start, ridge)
         largest = largest_eigenvalue(start[0].data, intercept=False)
-        curvature = curvature_of(self.loss, self.where["backend"], data.rows.dtype)
+        loss, backend = self.loss.loss, self.where["backend"]
+        curvature = curvature_of(loss, backend, data.rows.dtype)
         return stable_epsilon(curvature * largest + ridge)
 
     def _units(self, alpha: float) -> np.ndarray:
@@ -199,8 +200,7 @@ class StepByStep(NamedTuple):
         train = some_rows(data, self.train)
         train = train._replace(target=train.target / self._units(alpha))
         found, _ = placed(train, self.where, measure=False)
-        loss = LinearLoss.of(self.loss)
-        objective = MeanLoss(found, loss, self.where["backend"])
+        objective = MeanLoss(found, self.loss, self.where["backend"])
         theta = constant_theta(objective, linked=self.linked)
         return objective, theta, target_scale(found, linked=self.linked)
 
@@ -230,18 +230,16 @@ class StepByStep(NamedTuple):
     ) -> Iterator[tuple[slice, Rows, Run, BatchState]]:
         """Descents at their start, with as many candidates at a time as fit."""
         objective, theta, scale = self._start(data, alpha)
-        rows, target = objective.data.rows, objective.data.target
-        target, (n_columns, n_targets) = rows.numpy(target), theta.shape
+        rows, (n_columns, n_targets) = objective.data.rows, theta.shape
         free = np.ones((n_columns, 1))
         free[n_columns - rows.intercept :] = 0.0
-        length = max(1, _BATCH_TARGETS // target.size)
+        length = max(1, _BATCH_TARGETS // (rows.shape[0] * n_targets))
         for first in range(block.start, block.stop, length):
             where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
-            tiled = rows.vector(np.tile(target, (1, n_candidates)))
             ridge = free * np.repeat(candidates.alpha[where], n_targets)
             run, start = textbook(
-                replace(objective, data=objective.data._replace(target=tiled)),
+                replace(objective, data=_tiled(objective.data, n_candidates)),
                 objective.backend,
                 Penalty(np.zeros((n_columns, 1)), ridge),
                 np.tile(theta, (1, n_candidates)),
@@ -286,11 +284,15 @@ def folds_in_closed_form(
 
 
 def folds_step_by_step(
-    data: Data, splits: Sequence[Split], task: Task, alphas: np.ndarray
+    data: Data,
+    splits: Sequence[Split],
+    task: Task,
+    alphas: np.ndarray,
+    row_names: tuple[str, ...],
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
-    *descents, whole = steps_on(data, every, task, alphas)
+    *descents, whole = steps_on(data, every, task, alphas, row_names)
     ridge = float(alphas.max())
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
@@ -299,17 +301,34 @@ def folds_step_by_step(
     return data, folds, stable, whole.max_epsilon(data, ridge)
 
 
+def _tiled(data: Data, n_candidates: int) -> Data:
+    """Give each candidate its own columns: the targets and their offsets again."""
+
+    def tiled(v: Any) -> Any:
+        return data.rows.vector(np.tile(data.rows.numpy(v), (1, n_candidates)))
+
+    offset = None if data.offset is None else tiled(data.offset)
+    return data._replace(target=tiled(data.target), offset=offset)
+
+
 def steps_on(
-    data: Data, parts: Sequence[np.ndarray], task: Task, alphas: np.ndarray
+    data: Data,
+    parts: Sequence[np.ndarray],
+    task: Task,
+    alphas: np.ndarray,
+    row_names: tuple[str, ...] = (),
 ) -> list[StepByStep]:
     """Descents on parts of the rows, by their numbers, with a loss that is checked."""
-    counted = data.target[data.weight > 0]
-    check_loss(task.loss, task.backend, counted)
-    traits = traits_of(task.loss, task.backend, counted)
+    counted = data.weight > 0
+    beside = (each[counted] for each in data.row_data)
+    row_data = dict(zip(row_names, beside, strict=True))
+    seen = task.loss, task.backend, data.target[counted], row_data
+    check_loss(*seen)
+    traits, loss = traits_of(*seen), LinearLoss.of(task.loss, row_names)
     return [
         StepByStep(
             part,
-            task.loss,
+            loss,
             traits.linked,
             task.place,
             _scales(some_rows(data, part), task, alphas, traits),

@@ -18,14 +18,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import Moments, pivot_row, pooled
-from sklearn_adreg._rows.place import place
+from sklearn_adreg._rows.place import data_on, place, rows_less
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import span_of
-from sklearn_adreg._rows.sparse import SparseRows
+from sklearn_adreg._solve.task import Fit
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -35,15 +34,10 @@ _BATCH_BYTES = 1 << 27
 _FEWEST_CELLS = 4
 
 
-def all_rows(X: Any, target: np.ndarray, weight: np.ndarray | None) -> Data:
-    """All rows in host memory, less one that counts; `weight` None is one for all."""
-    pivot, nothing = pivot_row(X, weight), np.zeros(X.shape[1])
-    if weight is None:
-        weight = np.full(X.shape[0], 1.0 / X.shape[0])
-    rows: Any = HostRows(X, pivot, nothing, intercept=True)
-    if sparse.issparse(X):
-        rows = SparseRows(X, pivot.astype(np.float64), pivot, intercept=True)
-    return Data(rows, target, weight)
+def all_rows(fit: Fit) -> Data:
+    """All rows in host memory, less one that counts."""
+    rows = rows_less(fit.X, pivot_row(fit.X, fit.weight))
+    return data_on(rows, fit.y, fit.weight, **fit.beside)
 
 
 def in_span(data: Data, where: dict[str, Any]) -> Data:
@@ -99,7 +93,9 @@ def placed(
     X, weight = part.rows.X, shares(part.weight)
     if weight is not None:
         weight = weight.astype(X.dtype)
-    return place(X, part.target.astype(X.dtype), weight, **where, measure=measure)
+    beside = {"offset": part.offset, "row_data": part.row_data}
+    target = part.target.astype(X.dtype)
+    return place(X, target, weight, **where, **beside, measure=measure)
 
 
 def fold_moments(

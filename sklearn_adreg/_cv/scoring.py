@@ -27,10 +27,17 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.descents import Candidates, Ends, Fold
 from sklearn_adreg._cv.folds import shares, some_rows
-from sklearn_adreg._loss.linear import fitted_loss, predicted
+from sklearn_adreg._loss.linear import (
+    LinearLoss,
+    fitted_loss,
+    predicted,
+    scored_by_loss,
+)
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.score import least_of_constants, mean_losses, spared
+from sklearn_adreg.backends import get_backend
 from sklearn_adreg.losses import Loss, get_loss
 
 # Below this part of what it is a difference of, a mean square has lost too many digits:
@@ -62,7 +69,8 @@ def _neg_root_mean_squared_error(errors: np.ndarray, _spread: np.ndarray) -> np.
     return -np.sqrt(errors).mean(axis=1)
 
 
-# Scores as functions of mean squared errors, (n_candidates, n_targets).
+# Scores as functions of mean squared errors, (n_candidates, n_targets); by default a
+# loss that takes row data is scored by `spared`, of its own mean.
 FORMULAS: dict[str, Formula] = {
     "r2": _r2,
     "neg_mean_squared_error": _neg_mean_squared_error,
@@ -81,11 +89,16 @@ class Measure(NamedTuple):
     def params_of(self, rows: np.ndarray, n_samples: int) -> dict[str, Any]:
         """Cut what it is passed down to some rows, where there is one for each."""
         return {
-            name: array[rows]
-            if (array := np.asarray(values)).shape[:1] == (n_samples,)
+            name: _safe_indexing(_sliceable(values), rows)
+            if np.shape(values)[:1] == (n_samples,)
             else values
             for name, values in self.params.items()
         }
+
+
+def _sliceable(values: Any) -> Any:
+    """Return an array, or a data frame, whose columns keep their names."""
+    return values if hasattr(values, "shape") else np.asarray(values)
 
 
 def named_scorers(scoring: Any) -> dict[str, Scorer]:
@@ -116,21 +129,24 @@ def make_router(estimator: Any) -> MetadataRouter:
 
 
 def routed(
-    estimator: Any, sample_weight: Any, params: dict[str, Any]
+    estimator: Any, given: dict[str, Any], params: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Measure]]:
-    """Find what the splitter is passed, and the measures with what they are."""
-    scorers = named_scorers(estimator.scoring)
+    """Find what the splitter is passed, and the measures with what they are.
+
+    `given` are the arguments of `fit` that have a name: None where there is none.
+    """
+    scorers, sample_weight = named_scorers(estimator.scoring), given["sample_weight"]
     if _is_routing():
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        found = process_routing(estimator, "fit", **weights, **params)
+        known = {name: each for name, each in given.items() if each is not None}
+        found = process_routing(estimator, "fit", **known, **params)
         for_splitter = dict(found["splitter"].split)
         passed = {name: dict(found[_key(name)].score) for name in scorers}
     else:
         for_splitter = {"groups": params.get("groups")}
         if unknown := set(params) - {"groups"}:
             raise TypeError(
-                "GradientDescentRegressorCV.fit takes X, y, sample_weight and groups, "
-                "unless metadata routing is enabled "
+                f"GradientDescentRegressorCV.fit takes X, y, {', '.join(given)} and "
+                "groups, unless metadata routing is enabled "
                 "(sklearn.set_config(enable_metadata_routing=True)). Got "
                 f"{sorted(unknown)} instead."
             )
@@ -138,13 +154,33 @@ def routed(
             name: _weights_for(scorer, sample_weight)
             for name, scorer in scorers.items()
         }
+    loss = get_loss(estimator.loss)
+    if estimator.scoring is None and scored_by_loss(loss, given["row_data"]):
+        return for_splitter, [Measure("score", scorers["score"], {}, spared)]
     measures = [
         Measure(
             name, scorer, passed[name], _formula(scorer, passed[name], sample_weight)
         )
         for name, scorer in scorers.items()
     ]
+    if given["offset"] is not None:
+        _check_offset(measures)
     return for_splitter, measures
+
+
+def _check_offset(measures: Iterable[Measure]) -> None:
+    """Refuse scorers that would see predictions without the offset."""
+    for measure in measures:
+        if measure.formula is None and "offset" not in measure.params:
+            raise ValueError(
+                "With an offset the 'scoring' parameter must be R^2 or a squared "
+                "error, which are those of predictions with the held-out offset, or "
+                "scorers that request it. Got one that does not instead, "
+                f"{measure.scorer!r}: it would see predictions without the offset. "
+                "Enable metadata routing "
+                "(sklearn.set_config(enable_metadata_routing=True)) and pass one with "
+                "set_score_request(offset=True), whose metric takes the offset."
+            )
 
 
 def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
@@ -163,11 +199,14 @@ def check_rows(measures: Iterable[Measure], splits: Iterable[Any]) -> None:
 class Evaluator:
     """What all candidates on a split are scored with.
 
-    `X` and `y` are as they came, for the scorers; models have coefficients of a float
-    type, `dtype`, and `settings`.
+    `target` is (n, n_targets) with the offset that the data's may be less. `X` and `y`
+    are as they came, for the scorers; models have coefficients of a float type,
+    `dtype`, and `settings`.
     """
 
     data: Data
+    target: np.ndarray
+    loss: LinearLoss
     X: Any
     y: Any
     dtype: np.dtype
@@ -198,7 +237,7 @@ class Evaluator:
         failed = np.zeros(shape, dtype=bool)
         candidates = np.arange(shape[0]).reshape((-1,) + (1,) * (len(shape) - 1))
         numbers = np.broadcast_to(candidates, shape)
-        spread = spread_of(self.data, fold.test)
+        spread = self._spread(fold)
         for where, diverged, theta in ends:
             failed[where], stable = diverged, ~diverged
             values = self._scores(
@@ -219,8 +258,7 @@ class Evaluator:
         """Scores of models, (n_models,), from theta, (p, n_models, n_targets)."""
         found: Scores = {}
         if any(measure.formula for measure in measures):
-            loss = get_loss(self.settings["loss"])
-            errors = mean_squared_errors(self.data, fold, loss, theta)
+            errors = self._errors(fold, theta)
             found = {
                 measure.name: measure.formula(errors, spread)
                 for measure in measures
@@ -231,12 +269,38 @@ class Evaluator:
             found |= call_scorers(measures, models, self.X, self.y, fold.test)
         return found
 
+    @property
+    def _by_loss(self) -> bool:
+        return self.measures[0].formula is spared
+
+    def _spread(self, fold: Fold) -> np.ndarray:
+        """Measure what errors on the held-out rows are compared with, (n_targets,)."""
+        if not self._by_loss:
+            held = fold.test
+            return spread_of(self.target[held], self.data.weight[held])
+        test, backend = some_rows(self.data, fold.test), self.settings["backend"]
+        known = test.target, shares(test.weight), test.row_data
+        return least_of_constants(self.loss, get_backend(backend), *known)
+
+    def _errors(self, fold: Fold, theta: np.ndarray) -> np.ndarray:
+        """Measure mean squared errors, or mean losses, (n_models, n_targets)."""
+        if not self._by_loss:
+            return mean_squared_errors(self.data, fold, self.loss.loss, theta)
+        test = some_rows(self.data, fold.test)
+        weight, found = shares(test.weight), []
+        for linear in linear_predictors(test, theta):
+            columns = linear.reshape(len(linear), -1)
+            target = np.tile(test.target, (1, linear.shape[1]))
+            losses = self.loss(target, columns, *test.row_data)
+            found.append(mean_losses(losses, weight).reshape(linear.shape[1:]))
+        return np.concatenate(found)
+
     def _models(
         self, theta: np.ndarray, numbers: np.ndarray
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
         target = 0 if np.ndim(self.y) == 1 else slice(None)
-        loss = fitted_loss(get_loss(self.settings["loss"]), None)
+        loss = fitted_loss(self.loss.loss, None)
         for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
             params = self.candidates.params[number]
             model = GradientDescentRegressor(**(self.settings | params))
@@ -262,14 +326,25 @@ def mean_squared_errors(
     if len(doubtful) == 0:
         return errors
     test = some_rows(data, fold.test)
-    for start in range(0, len(doubtful), _PREDICTED):
-        chosen = theta[:, doubtful[start : start + _PREDICTED]]
+    found = [
+        np.average(
+            (test.target[:, None] - predicted(loss, linear)) ** 2,
+            axis=0,
+            weights=shares(test.weight),
+        )
+        for linear in linear_predictors(test, theta[:, doubtful])
+    ]
+    errors[doubtful] = np.concatenate(found)
+    return errors
+
+
+def linear_predictors(test: Data, theta: np.ndarray) -> Iterator[np.ndarray]:
+    """Linear predictors of some models at a time, (n, n_models, n_targets)."""
+    for start in range(0, theta.shape[1], _PREDICTED):
+        chosen = theta[:, start : start + _PREDICTED]
         linear = test.rows.matvec(chosen.reshape(len(theta), -1))
         linear = linear.reshape(-1, *chosen.shape[1:])
-        squares = (test.target[:, None] - predicted(loss, linear)) ** 2
-        found = np.average(squares, axis=0, weights=shares(test.weight))
-        errors[doubtful[start : start + _PREDICTED]] = found
-    return errors
+        yield linear if test.offset is None else linear + test.offset[:, None]
 
 
 def _by_moments(test: Moments, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -283,14 +358,13 @@ def _by_moments(test: Moments, theta: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return size - 2 * linear, size
 
 
-def spread_of(data: Data, index: np.ndarray) -> np.ndarray:
+def spread_of(target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mean square deviation of targets from their mean, as metrics compute it.
 
     It is zero for constant targets exactly.
     """
-    target, weight = data.target[index], shares(data.weight[index])
-    mean = np.average(target, axis=0, weights=weight)
-    return np.average((target - mean) ** 2, axis=0, weights=weight)
+    mean = np.average(target, axis=0, weights=shares(weight))
+    return np.average((target - mean) ** 2, axis=0, weights=shares(weight))
 
 
 def call_scorers(

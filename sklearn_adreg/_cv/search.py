@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,10 @@ from sklearn_adreg._cv.descents import (
 )
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
 from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
-from sklearn_adreg._descent.coordinates import MAX_WHITENED_SPARSE
+from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
-from sklearn_adreg._rows.sparse import too_wide
-from sklearn_adreg._solve.task import Task
+from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -49,26 +49,25 @@ class Search:
 
     def run(
         self,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray | None,
+        fit: Fit,
         given: tuple[Any, Any],
         splits: Sequence[Split],
         measures: Sequence[Measure],
     ) -> dict[str, Any]:
         """Score all candidates on all splits; the attributes of the estimator.
 
-        `y` is (n, n_targets), and `given` are X and y as they came, for the scorers;
-        `weight` is None where all are the same. The first measure chooses.
+        `given` are X and y as they came, for the scorers. The first measure chooses.
         """
-        data = all_rows(X, y, weight)
-        task = Task.of(GradientDescentRegressor(**self.settings))
+        task, X = Task.of(GradientDescentRegressor(**self.settings)), fit.X
+        y, offset = without_offset(task.loss, fit.y, fit.offset)
+        data = all_rows(fit._replace(y=y, offset=offset))
         check_rows(measures, splits)
         check_splits(data, splits)
         started = time.perf_counter()
         exact = bool(task.loss == SquaredError())
-        closed = exact and not too_wide(X, MAX_WHITENED_SPARSE)
-        set_up = folds_in_closed_form if closed else folds_step_by_step
+        closed = exact and may_be_dense(X)
+        step_by_step = partial(folds_step_by_step, row_names=fit.row_names)
+        set_up = folds_in_closed_form if closed else step_by_step
         alphas = np.zeros(1) if self.alphas is None else self.alphas
         data, folds, on_splits, on_all = set_up(data, splits, task, alphas)
         longest = min(on_splits, on_all)
@@ -77,7 +76,15 @@ class Search:
 
         seen_X, seen_y = indexable(*given)
         evaluator = Evaluator(
-            data, seen_X, seen_y, X.dtype, candidates, measures, self.settings
+            data,
+            fit.y,
+            LinearLoss.of(task.loss, fit.row_names),
+            seen_X,
+            seen_y,
+            X.dtype,
+            candidates,
+            measures,
+            self.settings,
         )
         candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {

@@ -2,18 +2,25 @@
 
 The Hessian is the same everywhere and is multiplied with, one visit of the rows a step,
 but never formed. The columns are scaled to equal curvature. What is left, in the norm
-that the objective is measured by, is at least what the last steps have gained [1]_.
-The gradient is kept up by its recursion; where a descent claims to have arrived it is
-taken anew, and the descent goes on where the two have parted.
+that the objective is measured by, is bounded by the gradient where a ridge bounds the
+curvature from below: by Gauss-Radau quadrature, which knows all steps. Without, what
+was left a few steps ago is at least what these have gained [1]_.
+
+The gradient is kept up by its recursion. Where a descent claims to have arrived it is
+taken anew, unless rounding cannot have led the two far apart yet [2]_, and the descent
+goes on where it has.
 
 References
 ----------
 .. [1] G. Meurant, P. Tichy, "On computing quadrature-based bounds for the A-norm of the
    error in conjugate gradients", Numerical Algorithms 62, 2013.
+.. [2] A. Greenbaum, "Estimating the attainable accuracy of recursively computed
+   residual methods", SIAM Journal on Matrix Analysis and Applications 18, 1997.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,15 +35,32 @@ _DELAY = 4
 # By how much the squared gradient and its recursion may differ, and by how much taking
 # it anew must have brought it down since the last time: else what is left is rounding.
 _PARTED, _BROUGHT_DOWN = 4.0, 0.5
+# Rounding that is this part of the gradient, or less, is not looked for.
+_ROUNDED = 0.1
 
 
 class _State(NamedTuple):
-    """Theta (p, k), gradient, direction, and its squared gradient (k,), scaled."""
+    """Theta (p, k), gradient, direction, and its squared gradient (k,), scaled.
+
+    `reach` times the square bounds twice what is left to gain (NaN: it is not known).
+    Of the `n_steps` so far the last have gained half of `gains`, and the `shortest` was
+    so long.
+    """
 
     theta: np.ndarray
     gradient: np.ndarray
     direction: np.ndarray
     square: np.ndarray
+    reach: np.ndarray
+    gains: tuple[np.ndarray, ...] = ()
+    shortest: float = np.inf
+    n_steps: int = 0
+
+    @property
+    def left(self) -> np.ndarray:
+        """Bound of twice what is left to gain, (k,)."""
+        gained = np.sum(self.gains, axis=0) if len(self.gains) == _DELAY else np.inf
+        return np.fmin(self.reach * self.square, gained)
 
 
 def conjugate(
@@ -53,63 +77,115 @@ def conjugate(
 
     The coordinates scale the columns; arguments and results are those of `refine`.
     """
-    inverse = 1 / (curvature / coordinates.factor[:, None] ** 2 + penalty.curvature)
-    curve, gains = [first[0] + penalty.value(theta)], []
-    state = _begun(penalty, inverse, theta, first[1])
+    descent = _Descent.of(objective, penalty, coordinates, curvature)
+    curve = [first[0] + penalty.value(theta)]
+    state = descent.begun(theta, first[1])
     anew, error = np.inf, np.inf if state.square.any() else 0.0
+
+    def error_of(left: np.ndarray) -> float:
+        return float((np.sqrt(left / curvature) / scale).max())
+
     while len(curve) <= goal.max_iter and (state.square.any() or goal.tol == 0):
-        state, gain = _stepped(objective, penalty, curvature, inverse, state)
-        gains.append(gain)
-        curve.append(curve[-1] - float(gain.sum()) / 2)
+        state = descent.stepped(state)
+        curve.append(curve[-1] - float(state.gains[-1].sum()) / 2)
         goal.report(np.array(curve[-1:], dtype=np.float64))
-        left = np.sqrt(np.sum(gains[-_DELAY:], axis=0) / curvature)
-        error = float((left / scale).max())
-        if len(gains) < _DELAY or goal.tol == 0 or not error <= goal.tol:
+        error = error_of(state.left)
+        if goal.tol == 0 or not error <= goal.tol:
             continue
-        _, gradient = objective.value_and_gradient(state.theta)
-        fresh = _begun(penalty, inverse, state.theta, gradient)
+        if descent.rounding(state, goal.eps) <= _ROUNDED:
+            break
+        fresh = descent.begun(state.theta, objective.value_and_gradient(state.theta)[1])
         before, anew = anew, float(fresh.square.max())
-        parted = (fresh.square > _PARTED * state.square).any()
-        if not parted:
+        if not (fresh.square > _PARTED * state.square).any():
             break
         if not anew < _BROUGHT_DOWN * before:
             # The gradient itself tells what rounding leaves, not its recursion.
-            left = np.sqrt(fresh.square / curvature)
-            error = max(error, float((left / scale).max()))
+            error = max(error, error_of(fresh.square))
             break
-        state, gains = fresh, []
+        state = fresh
     return state.theta, np.array(curve, dtype=np.float64), error
 
 
-def _begun(
-    penalty: Penalty, inverse: np.ndarray, theta: np.ndarray, gradient: Any
-) -> _State:
-    """Start from a gradient of the mean loss, along the scaled gradient."""
-    whole = np.asarray(gradient, dtype=np.float64) + penalty.gradient(theta)
-    scaled = inverse * whole
-    return _State(theta, whole, -scaled, (whole * scaled).sum(axis=0))
+@dataclass(frozen=True)
+class _Descent:
+    """What steps need.
+
+    `weight` is that of the rows times the curvature of the loss, `inverse` (p, 1) that
+    of the curvature of the columns, and `lowest` a lower bound of the scaled curvature.
+    """
+
+    rows: Any
+    weight: Any
+    penalty: Penalty
+    inverse: np.ndarray
+    lowest: float
+
+    @classmethod
+    def of(
+        cls,
+        objective: MeanLoss,
+        penalty: Penalty,
+        coordinates: Coordinates,
+        curvature: float,
+    ) -> _Descent:
+        """Scale by the coordinates."""
+        rows, inverse = (
+            objective.data.rows,
+            coordinates.factor[:, None] ** 2 / curvature,
+        )
+        weight = curvature * objective.data.weight[:, None]
+        # The centred columns are orthogonal to that of the intercept, of curvature one.
+        n_features = rows.shape[1] - rows.intercept
+        lowest = (penalty.curvature * inverse)[:n_features].min(initial=1.0)
+        return cls(rows, weight, penalty, inverse, float(lowest))
+
+    def begun(self, theta: np.ndarray, gradient: Any) -> _State:
+        """Start from a gradient of the mean loss, along the scaled gradient."""
+        whole = np.asarray(gradient, np.float64) + self.penalty.gradient(theta)
+        scaled = self.inverse * whole
+        square = _products(whole, scaled)
+        reach = np.full(len(square), 1 / self.lowest if self.lowest > 0 else np.nan)
+        return _State(theta, whole, -scaled, square, reach)
+
+    def stepped(self, state: _State) -> _State:
+        """Step to the minimum along the directions."""
+        theta, gradient, direction, square, reach, *_ = state
+        _, pulled = self.rows.visit(direction, _weighted, self.weight)
+        curved = self.penalty.gradient(direction)
+        curved += np.asarray(pulled)
+        bend = _products(direction, curved)
+        length = np.where(bend > 0, square / _positive(bend), 0.0)
+        curved *= length
+        gradient = gradient + curved
+        scaled = self.inverse * gradient
+        smaller = _products(gradient, scaled)
+        turn, beyond = smaller / _positive(square), reach - length
+        turned = turn * direction
+        turned -= scaled
+        return _State(
+            theta + length * direction,
+            gradient,
+            turned,
+            smaller,
+            beyond / (self.lowest * beyond + turn),
+            (*state.gains, length * square)[-_DELAY:],
+            min(state.shortest, length[bend > 0].min(initial=np.inf)),
+            state.n_steps + 1,
+        )
+
+    def rounding(self, state: _State, eps: float) -> float:
+        """How large a part of the gradient its rounding may be, that of all steps.
+
+        The largest curvature is at least the inverse of the shortest step.
+        """
+        size = np.sqrt((state.theta**2 / self.inverse).sum(axis=0)) / state.shortest
+        gradient = np.sqrt(_positive(state.square))
+        return float((eps * state.n_steps * size / gradient).max())
 
 
-def _stepped(
-    objective: MeanLoss,
-    penalty: Penalty,
-    curvature: float,
-    inverse: np.ndarray,
-    state: _State,
-) -> tuple[_State, np.ndarray]:
-    """Step to the minimum along the directions; twice what the objectives gain."""
-    theta, gradient, direction, square = state
-    _, pulled = objective.data.rows.visit(direction, _weighted, objective.data.weight)
-    curved = curvature * np.asarray(pulled, np.float64) + penalty.gradient(direction)
-    bend = (direction * curved).sum(axis=0)
-    length = np.where(bend > 0, square / _positive(bend), 0.0)
-    gradient = gradient + length * curved
-    scaled = inverse * gradient
-    smaller = (gradient * scaled).sum(axis=0)
-    turned = smaller / _positive(square) * direction - scaled
-    return _State(
-        theta + length * direction, gradient, turned, smaller
-    ), length * square
+def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Inner products of columns."""
+    return np.einsum("pk,pk->k", left, right)
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
@@ -119,4 +195,4 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 def _weighted(_xp: Any, linear: Any, weight: Any) -> Any:
     """Visitor: linear predictors, weighted."""
-    return (weight[:, None] * linear,), ()
+    return (weight * linear,), ()

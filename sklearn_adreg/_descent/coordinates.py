@@ -16,7 +16,7 @@ many digits as a QR factorisation, or more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ class Coordinates:
     The columns of `null` are an orthonormal basis of what does not change any linear
     predictor. `condition` is the condition number of what was whitened, 1 where it is
     unknown, and `twice` says that it took two rounds. Where there is a `span`, the
-    factor is in its coordinates.
+    factor is in its coordinates. With k predictors a row theta (p, k), as one vector,
+    is `factor` @ u @ `outputs`^T, whose factor (k, q) whitens the predictors.
     """
 
     factor: np.ndarray
@@ -50,6 +51,7 @@ class Coordinates:
     condition: float = 1.0
     twice: bool = False
     span: Any = None
+    outputs: np.ndarray | None = None
 
     @property
     def dense(self) -> bool:
@@ -60,6 +62,9 @@ class Coordinates:
         """Return theta for unknowns, (r,) or (r, k)."""
         if not self.dense:
             return (self.factor * unknowns.T).T
+        if self.outputs is not None:
+            columns = unknowns.reshape(-1, self.outputs.shape[1])
+            return (self.factor @ columns @ self.outputs.T).reshape(-1)
         theta = self.factor @ unknowns
         return theta if self.span is None else self.span.outer_theta(theta)
 
@@ -67,13 +72,35 @@ class Coordinates:
         """Gradient by the unknowns, from that by theta."""
         if not self.dense:
             return (self.factor * gradient.T).T
+        if self.outputs is not None:
+            columns = gradient.reshape(-1, len(self.outputs))
+            return (self.factor.T @ columns @ self.outputs).reshape(-1)
         if self.span is not None:
             gradient = self.span.inner_theta(gradient)
         return self.factor.T @ gradient
 
     def hessian(self, hessian: np.ndarray) -> np.ndarray:
         """Hessian by the unknowns, from that by theta."""
-        return self.factor.T @ hessian @ self.factor
+        factor = self.factor
+        if self.outputs is not None:
+            factor = np.kron(factor, self.outputs)
+        return factor.T @ hessian @ factor
+
+    def hessian_of_image(self, hessian: np.ndarray) -> np.ndarray:
+        """Hessian by the unknowns, from that of the rows times the factor."""
+        if self.outputs is None:
+            return hessian
+        factor = np.kron(np.eye(self.factor.shape[1]), self.outputs)
+        return np.asarray(factor.T @ hessian @ factor)
+
+    def for_outputs(self, outputs: np.ndarray, units: np.ndarray) -> Coordinates:
+        """Return the same for k predictors a row, whitened by a factor.
+
+        Where columns are scaled, no more, so are predictors, to their units (k,).
+        """
+        if not self.dense:
+            return Coordinates(np.kron(self.factor, units))
+        return replace(self, outputs=outputs)
 
     def minimum_norm(self, theta: np.ndarray) -> np.ndarray:
         """Remove what does not change any linear predictor."""

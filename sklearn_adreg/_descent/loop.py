@@ -183,6 +183,12 @@ class Method(Protocol):
     def renew(self, memory: Any) -> Any:
         """Forget the model, so that the next step makes a fresh one."""
 
+    def for_outputs(self, factor: np.ndarray, units: np.ndarray) -> Method:
+        """Return the same for k predictors a row, whitened by a factor (k, q).
+
+        The `units` (k,) are those of the predictors.
+        """
+
 
 class Solution(NamedTuple):
     """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.

@@ -26,7 +26,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -125,6 +125,14 @@ class ProximalNewton:
         gap = max(-slope, 0.0) if complete else np.inf
         fresh = complete and memory.damping == memory.weakest
         return Step(direction, slope, change, gap, fresh, end), memory
+
+    def for_outputs(
+        self,
+        factor: np.ndarray,  # noqa: ARG002  a penalty has its corners in theta's own
+        units: np.ndarray,
+    ) -> ProximalNewton:
+        """Return the same for k predictors a row, in their units (k,)."""
+        return replace(self, whole=self.whole.at_units(units))
 
     def learn(self, memory: _Memory, length: float, change: Any) -> _Memory:  # noqa: ARG002
         """Damp less after a whole step, and more after a short one."""

@@ -138,6 +138,14 @@ class QuasiNewton:
         )
         return step, memory
 
+    def for_outputs(self, factor: np.ndarray, units: np.ndarray) -> QuasiNewton:
+        """Return the same for k predictors a row, whitened by a factor (k, q).
+
+        Their metric is a Hessian from the first step on: the mean curvature alone does
+        not tell how much they depend on each other where the descent will lead.
+        """
+        return QuasiNewton(self.coordinates.for_outputs(factor, units), False)
+
     def learn(self, memory: Memory, length: float, change: np.ndarray) -> Memory:
         """Take in how the gradient changed along a part of the last step."""
         if length >= 1:
@@ -195,6 +203,8 @@ class QuasiNewton:
                 moments = self._in_coordinates(rows.gram, weight)
             # What some rows lack of the second moments of all is known.
             hessian += mean * (white - moments)
+        if not np.isfinite(hessian).all():  # curvatures near the end of the float type
+            hessian = mean * white + ridge
         values, vectors = np.linalg.eigh(hessian)
         raised = np.maximum(values, floor * mean)
         values = np.maximum(values, np.finfo(float).eps * raised.max(initial=0.0))
@@ -222,7 +232,8 @@ class QuasiNewton:
             found = second_moments(weighting)
             if np.isfinite(found).all():
                 return self.coordinates.hessian(found)
-        return np.asarray(second_moments(weighting, factor=self.coordinates.factor))
+        found = second_moments(weighting, factor=self.coordinates.factor)
+        return self.coordinates.hessian_of_image(found)
 
 
 def _direction(memory: Memory, gradient: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ _SOME_ROWS = 1 << 13
 _ROUNDING = 100.0
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
+# (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
 _TAIL, _INWARD = 1e-8, 64
 
 
@@ -54,7 +55,10 @@ def partly_falls_forever(
 ) -> bool:
     """Whether it falls for ever in some unknowns, without a penalty, at an optimum."""
     some, bent = objective.curved(state.point, bandwidth)
-    values, vectors = np.linalg.eigh(coordinates.hessian(some.hessian(bent)))
+    hessian = coordinates.hessian(some.hessian(bent))
+    if not np.isfinite(hessian).all():
+        return False
+    values, vectors = np.linalg.eigh(hessian)
     eps = float(np.finfo(objective.data.rows.dtype).eps)
     null = vectors[:, values <= _NULL * eps * values[-1]]
     unknowns = np.linalg.lstsq(coordinates.factor, state.theta, rcond=None)[0]
@@ -69,7 +73,7 @@ def partly_falls_forever(
     for part in _ON_THE_WAY:
         slope = objective.point(linear, ray, -part).directional_derivative
         if slope < -eps * gained:
-            return -_TAIL * gained < slope
+            return -np.sqrt(eps) * gained < slope
     return False
 
 

@@ -83,11 +83,7 @@ def _value_and_gradient(
         return float(value), np.asarray(gradient)
     visitor = _Residuals(objective.loss, objective.backend)
     _, target, weight, offset, _ = objective.data
-    if offset is not None:
-        raise NotImplementedError(
-            "Refined residuals must be those of rows without an offset. Got an offset, "
-            "which they would ignore. Subtract it from the target."
-        )
+    assert offset is None  # it was subtracted from the target
     (value,), gradient = rows.visit(theta, visitor, target, weight)
     return float(value), gradient
 

@@ -179,30 +179,30 @@ def unreported(_values: np.ndarray) -> None:
 def constant_theta(objective: MeanLoss, *, linked: bool) -> np.ndarray:
     """Coefficients of zero and, where there is an intercept, the best constants.
 
-    The target of the objective, and theta, have a column for each target.
+    Theta has a column for each target; that of several outputs is one column.
     """
-    rows = objective.data.rows
-    target = rows.numpy(objective.data.target)
-    theta = np.zeros((rows.shape[1], target.shape[1]))
-    first = len(theta) - rows.intercept
-    for number, column in enumerate(target.T):
-        alone = objective.of_constants(column)
-        theta[first:, number] = best_constant(alone, linked=linked)
+    rows, alone = objective.data.rows, list(objective.of_constants())
+    theta = np.zeros((rows.shape[1] * objective.n_outputs, len(alone)))
+    first = len(theta) - rows.intercept * objective.n_outputs
+    for number, each in enumerate(alone):
+        theta[first:, number] = best_constant(each, linked=linked)
     return theta
 
 
 def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray:
     """Return the standard deviation of each target; 1 where a link lies between.
 
-    A target that is constant is met by the best constant, whatever the loss is: its
-    scale is zero, but for descents from a start that is `given`.
+    It is that of targets less their offsets. One that is constant is met by the best
+    constant, whatever the loss is that takes no row data: its scale is zero, but for
+    descents from a start that is `given`.
     """
-    target, weight = data.rows.numpy(data.target), data.rows.numpy(data.weight)
+    left, weight = data.left, data.rows.numpy(data.weight)
+    target = left.reshape(len(left), -1)
     mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
         scale = positive_roots(mean_square(target - mean, weight))
-    if not data.rows.intercept:
+    if not data.rows.intercept or data.row_data:
         return scale
     counted = target[weight > 0]
     constant = counted.min(axis=0) == counted.max(axis=0)
@@ -255,13 +255,14 @@ def stable_epsilon_of_loss(
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
-    for number, target in enumerate(rows.numpy(objective.data.target).T):
-        alone = objective.of_constants(target).through(near)
-        level = theta[len(theta) - rows.intercept :, number]
+    first = len(theta) - rows.intercept * objective.n_outputs
+    for number, constants in enumerate(objective.of_constants()):
+        alone, level = constants.through(near), theta[first:, number]
         point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
-        counts = weight > 0
-        found = point.curvature[counts] / weight[counts]
-        curvature = max(curvature, float(found.max()))
+        found = point.curvature[weight > 0]
+        if found.ndim == 3:
+            found = np.linalg.eigvalsh(found)[:, -1]
+        curvature = max(curvature, float((found / weight[weight > 0]).max()))
     largest = largest_eigenvalue(objective.data, intercept=True)
     return stable_epsilon(curvature * largest + ridge)
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_adreg._display._drawing import COLOURS, axes, n_lines
+from sklearn_adreg._loss.linear import scored_by_loss
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,5 +232,7 @@ def _name_of(estimator: Any, scoring: str) -> str:
     if scoring != "score":
         return scoring
     if estimator.scoring is None:
-        return "r2"  # what a regressor's own score is
+        # What a regressor's own score is.
+        loss = getattr(estimator.best_estimator_, "loss", None)
+        return "d2" if scored_by_loss(loss, None) else "r2"
     return estimator.scoring if isinstance(estimator.scoring, str) else "score"

@@ -7,13 +7,15 @@ message names the loss, what it must do, what it did and how to mend it.
 from __future__ import annotations
 
 import re
-from functools import partial
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from sklearn_adreg._loss.continuity import find_jump
 from sklearn_adreg._loss.diagnosis import explained
-from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import NAMED, Loss
@@ -33,6 +35,10 @@ _NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number"
 # Rows that tell whether y has two labels, and sizes of predictions that these are tried
 # with.
 _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
+# Rows of each label where their data may make a difference.
+_ROWS_OF_LABEL = 8
+
+RowData = Mapping[str, np.ndarray]
 
 
 def needs_positive(loss: Any) -> bool:
@@ -48,7 +54,13 @@ def needs_positive(loss: Any) -> bool:
     return False
 
 
-def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
+def check_loss(
+    loss: Loss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: RowData = MappingProxyType({}),
+    n_outputs: int = 1,
+) -> None:
     """Raise ValueError or TypeError where the loss cannot be descended on.
 
     `target` is (n_samples, n_targets).
@@ -63,18 +75,64 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     # Predictions as far from the targets as the bulk of those are apart, on no kink.
     spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
     linear = around if linked else y_true + around * spread
-    whole = LinearLoss.of(loss)
-    values = _tried(whole, backend, y_true, linear)
-    _check_values(loss, values, y_true, linear)
+    whole = LinearLoss.of(loss, tuple(row_data))
+    beside = [each[index] for each in row_data.values()]
+    if n_outputs > 1:
+        linear = _several(whole, (y_true, *beside), around, linear, n_outputs)
+    values = _tried(whole, backend, y_true, linear, *beside)
+    _check_values(whole, values, y_true, linear, *beside)
     for rows, done in _REARRANGED.items():
+        moved = (each[[*rows]] for each in (y_true, linear, *beside))
         try:
-            again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
+            again = _tried(whole, backend, *moved)
         except Exception as error:
             raise _coupled(loss, f"'{error}' from it when {done}") from error
         if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
             raise _coupled(loss, f"other values for the same samples when {done}")
-    _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
-    _check_labels(whole, backend, target[:, 0])
+    _check_derivatives(whole, backend, y_true, linear, beside, _STEPS * spread)
+    if n_outputs > 1:
+        return
+    _check_labels(whole, backend, target[:, 0], list(row_data.values()))
+    jump = find_jump(loss, backend, target, row_data)
+    if jump is not None:
+        passes = "linear predictor" if linked else "prediction"
+        raise _refused(
+            loss,
+            "must be continuous",
+            f"a jump from {jump.before:.6g} to {jump.after:.6g}, at y_true="
+            f"{jump.y_true:.6g}, where the {passes} passes {jump.linear:.6g}",
+            "A descent sees slopes alone. Put a slope in place of the step: `clip`, "
+            "`maximum`, or a sigmoid.",
+        )
+
+
+def _several(
+    whole: LinearLoss,
+    known: tuple[np.ndarray, ...],
+    around: np.ndarray,
+    near: np.ndarray,
+    n_outputs: int,
+) -> np.ndarray:
+    """Linear predictors (n, k) to try a loss with: near zero, or near the targets.
+
+    One of several may be the logarithm of a scale, which no level of the targets is.
+    `known` are the targets, and the data of their rows.
+    """
+    y_true, *row_data = known
+    turned = [np.roll(around, 3 * number) for number in range(n_outputs)]
+    small = np.stack(turned, axis=1)
+    moved = np.stack([np.roll(near - y_true, 3 * j) for j in range(n_outputs)], axis=1)
+    levels = moved + y_true[:, None]
+    for linear in small, np.column_stack([levels[:, 0], small[:, 1:]]), levels:
+        with np.errstate(all="ignore"):
+            try:
+                copies = (each.copy() for each in (y_true, linear, *row_data))
+                values = np.asarray(whole(*copies))
+            except Exception:
+                break  # what is wrong with it is said where it is called again
+        if values.dtype.kind == "f" and np.isfinite(values).all():
+            return linear
+    return small
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -114,12 +172,19 @@ def not_finite(
         rule, got, values = "have a finite derivative", " as a derivative", slopes
     fine = np.isfinite(values).T | ~counted
     at = np.unravel_index(np.argmin(fine), fine.shape)[::-1]
+    row, there = at[: y_true.ndim], _listed(loss, at[0], *row_data)
     return ValueError(
         f"The loss {named(loss.loss)} must {rule} for every sample. Got "
-        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[at]} and a linear "
-        f"predictor of {linear[at]:.6g}. Leave such rows out, or write the loss so "
-        "that it is defined there."
+        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[row]}{there} and a "
+        f"linear predictor of {np.array2string(linear[row], precision=6)}. Leave such "
+        "rows out, or write the loss so that it is defined there."
     )
+
+
+def _listed(loss: LinearLoss, row: Any, *row_data: np.ndarray) -> str:
+    """Say what the data of a row are, after its target."""
+    pairs = zip(loss.row_names, row_data, strict=True)
+    return "".join(f", {name}={each[row]}" for name, each in pairs)
 
 
 def unbounded(loss: Loss, value: float, n_iter: int) -> Exception:
@@ -132,8 +197,13 @@ def unbounded(loss: Loss, value: float, n_iter: int) -> Exception:
 
 
 def _check_values(
-    loss: Loss, values: Any, y_true: np.ndarray, linear: np.ndarray
+    whole: LinearLoss,
+    values: Any,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    *row_data: np.ndarray,
 ) -> None:
+    loss = whole.loss
     if not hasattr(values, "shape"):
         raise _refused(
             loss,
@@ -143,11 +213,11 @@ def _check_values(
         )
     shape = np.shape(values)
     if shape != y_true.shape:
-        remedy = (
-            "Return one loss per sample, do not average"
-            if shape == ()
-            else "Compute it element by element"
-        )
+        remedy = "Compute it element by element"
+        if shape == ():
+            remedy = "Return one loss per sample, do not average"
+        elif shape == linear.shape:
+            remedy = "Sum it over the outputs, with axis=1"
         raise _refused(
             loss,
             f"must return one value per sample, shape {y_true.shape} here",
@@ -167,7 +237,8 @@ def _check_values(
         raise _refused(
             loss,
             "must be finite",
-            f"{values[at]} at y_true={y_true[at]}, y_pred={linear[at]}",
+            f"{values[at]} at y_true={y_true[at]}{_listed(whole, at, *row_data)}, a "
+            f"linear predictor of {linear[at]}",
             "Leave such rows out, or write the loss so that it is defined there.",
         )
 
@@ -177,28 +248,40 @@ def _check_derivatives(
     backend: Backend,
     y_true: np.ndarray,
     linear: np.ndarray,
+    row_data: list[np.ndarray],
     steps: np.ndarray,
 ) -> None:
-    differentiate = backend.value_and_derivative(whole)
+    with_rows = backend.value_and_derivative(whole)
+
+    def differentiate(y_true: np.ndarray, linear: np.ndarray) -> Any:
+        return with_rows(y_true, linear, *row_data)
+
     try:
         values, slopes = map(np.asarray, differentiate(y_true, linear))
         if values.dtype.kind == "O":
             raise TypeError("values that are followed got lost in an array")
     except Exception as error:
-        found = _explained(whole, backend, y_true, linear, error)
+        found = _explained(whole, backend, y_true, linear, row_data, error)
         if found is error:
             raise
         raise found from error
-    if slopes.shape != y_true.shape or not np.isfinite(slopes).all():
-        wrong = slopes[~np.isfinite(slopes)]
+    if slopes.shape != linear.shape or not np.isfinite(slopes).all():
+        got, there = f"{slopes.shape}", ""
+        if not np.isfinite(slopes).all():
+            at = np.unravel_index(np.argmin(np.isfinite(slopes)), slopes.shape)
+            got = f"{slopes[at]}"
+            there = f" at y_true={y_true[at[0]]}{_listed(whole, at[0], *row_data)}"
         raise _refused(
             whole.loss,
             "must have finite derivatives",
-            f"{wrong[0] if wrong.size else slopes.shape} as a derivative",
+            f"{got} as a derivative{there}",
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    _check_secants(whole.loss, differentiate, y_true, linear, slopes, steps)
+    for axis in np.eye(linear.shape[1] if linear.ndim == 2 else 1, dtype=linear.dtype):
+        along = slopes.reshape(len(y_true), -1) @ axis
+        moves = [step * (axis if linear.ndim == 2 else axis[0]) for step in steps]
+        _check_secants(whole.loss, differentiate, y_true, linear, along, moves)
 
 
 def _check_secants(
@@ -207,13 +290,17 @@ def _check_secants(
     y_true: np.ndarray,
     linear: np.ndarray,
     slopes: np.ndarray,
-    steps: np.ndarray,
+    steps: list[np.ndarray],
 ) -> None:
-    """Refuse derivatives that have nothing to do with differences of the loss."""
-    values = [differentiate(y_true, linear + step) for step in (*steps, *-steps)]
-    above, below = values[0][0], values[len(steps)][0]
-    secants = (above - below) / (2 * steps[0])
-    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / steps[0]
+    """Refuse derivatives that have nothing to do with differences of the loss.
+
+    Steps and slopes are those along one axis.
+    """
+    every = [*steps, *(-step for step in steps)]
+    values = [differentiate(y_true, linear + step) for step in every]
+    above, below, length = values[0][0], values[len(steps)][0], steps[0].max()
+    secants = (above - below) / (2 * length)
+    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / length
     agreed = _AGREEMENT * (np.abs(secants) + np.abs(slopes)) + noise
     wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
     # A loss may be flat here, or everywhere; not so if it changes in between.
@@ -229,16 +316,27 @@ def _check_secants(
         )
 
 
-def _check_labels(whole: LinearLoss, backend: Backend, target: np.ndarray) -> None:
+def _check_labels(
+    whole: LinearLoss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: list[np.ndarray],
+) -> None:
     """Refuse two labels, one of which has the same loss whatever is predicted."""
     labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
     if len(labels) != 2:
         return
     sizes = np.logspace(-3, 12, _LABEL_GRID, dtype=target.dtype)
-    linear = np.concatenate([-sizes, sizes])
-    y_true = np.repeat(labels, len(linear))
+    linear, index = np.concatenate([-sizes, sizes]), []
+    for label in labels:
+        those = np.flatnonzero(target == label)
+        several = np.linspace(0, len(those) - 1, _ROWS_OF_LABEL if row_data else 1)
+        index.extend(those[several.astype(int)])
+    labelled = (np.repeat(each[index], len(linear), 0) for each in (target, *row_data))
+    y_true, *beside = labelled
     with np.errstate(all="ignore"):
-        slopes = backend.value_and_derivative(whole)(y_true, np.tile(linear, 2))[1]
+        differentiate = backend.value_and_derivative(whole)
+        slopes = differentiate(y_true, np.tile(linear, len(index)), *beside)[1]
     flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
     if flat.sum() == 1 and len(np.unique(target)) == 2:
         raise _refused(
@@ -252,20 +350,24 @@ def _check_labels(whole: LinearLoss, backend: Backend, target: np.ndarray) -> No
 
 
 def _tried(
-    whole: LinearLoss, backend: Backend, y_true: np.ndarray, linear: np.ndarray
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    *row_data: np.ndarray,
 ) -> Any:
     """Call the loss on plain numbers; explain what is wrong with it if it fails."""
-    given = y_true.copy(), linear.copy()
+    came = y_true, linear, *row_data
+    given = [each.copy() for each in came]
     try:
         values = whole(*given)
     except Exception as error:
-        found = _explained_plain(whole, backend, y_true, linear, error)
+        found = _explained_plain(whole, backend, y_true, linear, row_data, error)
         if found is error:
             raise
         raise found from error
-    for name, kept, now in zip(
-        ("y_true", "y_pred"), (y_true, linear), given, strict=True
-    ):
+    names = "y_true", "y_pred", *whole.row_names
+    for name, kept, now in zip(names, came, given, strict=True):
         if not np.array_equal(kept, now, equal_nan=True):
             raise _refused(
                 whole.loss,
@@ -281,6 +383,7 @@ def _explained_plain(
     backend: Backend,
     y_true: np.ndarray,
     linear: np.ndarray,
+    row_data: Sequence[np.ndarray],
     error: Exception,
 ) -> Exception:
     """Compose an error where a loss is no function of arrays; return its own as it is.
@@ -299,14 +402,15 @@ def _explained_plain(
             "Use `where` of sklearn_adreg.numpy in place of a branch on a value."
         )
     if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
-        return _explained(whole, backend, y_true, linear, error)
+        return _explained(whole, backend, y_true, linear, row_data, error)
     note = f"It was raised by the loss {name}"
     if isinstance(error, ValueError | IndexError):
         note += (
             f", called with {len(y_true)} rows. A loss is called with some of the rows "
             "at a time: an array that it refers to cannot have an entry for each row "
-            "of X. Weights of rows are the sample_weight of fit; other row_data are "
-            "not taken yet"
+            "of X. Weights of rows are the sample_weight of fit; what else belongs to "
+            "a row is a keyword-only argument of the loss, loss(y_true, y_pred, *, "
+            "cost), and comes by fit(X, y, row_data={'cost': cost})"
         )
     error.add_note(f"{note}.")
     return error
@@ -326,20 +430,20 @@ def _explained(
     backend: Backend,
     y_true: np.ndarray,
     linear: np.ndarray,
+    row_data: Sequence[np.ndarray],
     error: Exception,
 ) -> Exception:
     """Name the operation that the backend could not follow."""
     if isinstance(error, NameError | ImportError):  # no backend raises these
         return error
     name = f"the loss {named(whole.loss)}"
-    return explained(partial(whole, y_true), linear, backend.name, error, name=name)
+
+    def of_linear(z: Any) -> Any:
+        return whole(y_true, z, *row_data)
+
+    return explained(of_linear, linear, backend.name, error, name=name)
 
 
 def _refused(loss: Loss, rule: str, got: str, remedy: str) -> Exception:
     """Compose the error for a loss that breaks a rule."""
     return ValueError(f"The loss {named(loss)} {rule}. Got {got}. {remedy}")
-
-
-def named(loss: Loss) -> str:
-    """Return the name of a loss for a message."""
-    return str(getattr(loss, "__qualname__", None) or repr(loss))

@@ -88,19 +88,22 @@ def _in_cross(
 ) -> tuple[Any, Any, Any]:
     """Slopes and curvatures of k predictors, from two points along each axis.
 
-    Losses of separate columns, (n, k), are those of their rows, summed.
+    The bandwidth is (k,), one for each.
     """
     n_predictors = linear.shape[1]
     value, columns, rows = 0.0, [], []
     for axis in range(n_predictors):
         move = bandwidth * (xp.arange(n_predictors) == axis).astype(linear.dtype)
-        high, slope_high = differentiate(y_true, linear + move, *row_data)
-        low, slope_low = differentiate(y_true, linear - move, *row_data)
-        if high.ndim == 2:
-            high, low = high.sum(axis=1), low.sum(axis=1)
-        columns.append((high - low) / (2 * bandwidth))
-        rows.append((slope_high - slope_low) / (2 * bandwidth))
-        value = value + (high + low) / (2 * n_predictors)
+        above, below = linear + move, linear - move
+        high, slope_high = differentiate(y_true, above, *row_data)
+        low, slope_low = differentiate(y_true, below, *row_data)
+        length = above[:, axis] - below[:, axis]
+        ends = (high, slope_high[:, axis]), (low, slope_low[:, axis])
+        middle, slope, _ = _in_window(xp, *ends, length)
+        columns.append(slope)
+        rise = (slope_high - slope_low) / xp.where(length > 0, length, 1.0)[:, None]
+        rows.append(xp.where(xp.isfinite(rise), rise, 0.0))
+        value = value + middle / n_predictors
     curvature = xp.stack(rows, axis=1)
     symmetric = (curvature + xp.swapaxes(curvature, 1, 2)) / 2
     return value, xp.stack(columns, axis=1), symmetric

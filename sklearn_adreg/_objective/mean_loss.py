@@ -11,11 +11,14 @@ function of one number: its value and its derivative cost no product with X.
 
 A row of weight zero does not count, whatever its target, its loss and, where that is
 finite, its row of X.
+
+With k predictors a row descents see theta, (p, k), as one vector, row by row. This
+module alone takes it apart.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -43,6 +46,9 @@ _EFFECTIVE_PER_COLUMN = 10
 # window tells what curvature a step meets: its metric leads there in 20 steps, and that
 # of a narrow one in none of 200.
 _FEWEST_PER_COLUMN, _WIDENING = 0.5, 10.0
+# A matrix is positive where no row's other entries are larger, but for rounding of
+# differences, than its diagonal.
+_DOMINANT = 1e-8
 
 
 class Point(NamedTuple):
@@ -64,40 +70,60 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanLoss:
-    """The mean loss of data, seen through a window where `bandwidth` is above zero."""
+    """The mean loss of data, seen through a window where `bandwidth` is above zero.
+
+    With `units`, (k,), the loss has k predictors a row: the bandwidth and the mean
+    curvature are in these units.
+    """
 
     data: Data
     loss: LinearLoss
     backend: Backend
     bandwidth: float = 0.0
+    units: tuple[float, ...] | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Linear predictors a row."""
+        return 1 if self.units is None else len(self.units)
 
     def through(self, bandwidth: float) -> MeanLoss:
         """Return the same seen through a window, or without one."""
         return replace(self, bandwidth=bandwidth)
 
-    def of_constants(self, target: np.ndarray) -> MeanLoss:
-        """Return the mean loss of a target (n,) as a function of the intercept alone.
+    def at_units(self, units: np.ndarray) -> MeanLoss:
+        """Return the same with other units of its predictors."""
+        return replace(self, units=tuple(map(float, units)))
+
+    def of_constants(self) -> Iterator[MeanLoss]:
+        """Yield the mean loss of each target as a function of its intercepts alone.
 
         Its rows have no columns, and are in host memory: few shapes are compiled.
         """
         rows, _, weight, offset, row_data = self.data
-        alone = HostRows(
-            np.empty((len(target), 0), rows.dtype), None, np.zeros(0), rows.intercept
-        )
-        offset = None if offset is None else rows.numpy(offset)
+        target, weight = rows.numpy(self.data.target), rows.numpy(weight)
+        target = target.reshape(len(target), -1)
+        nothing = np.empty((len(target), 0), rows.dtype)
+        alone = HostRows(nothing, None, np.zeros(0), rows.intercept)
         known = tuple(rows.numpy(each) for each in row_data)
-        data = Data(alone, alone.vector(target), rows.numpy(weight), offset, known)
-        return replace(self, data=data)
+        target = target.reshape(len(target), -1)
+        for j in range(target.shape[1]):
+            beside = offset
+            if offset is not None:
+                every = rows.numpy(offset)
+                beside = alone.vector(every if self.units else every[:, j])
+            one = Data(alone, alone.vector(target[:, j]), weight, beside, known)
+            yield replace(self, data=one)
 
     def linear_predictor(self, theta: np.ndarray) -> Any:
         """Linear predictors at theta; one product with X."""
         rows, _, _, offset, _ = self.data
-        linear = rows.matvec(theta)
+        linear = self.ray(theta)
         return linear if offset is None else rows.apply(_added, linear, offset)[0][0]
 
     def ray(self, direction: np.ndarray) -> Any:
         """Change of the linear predictors along a direction; one product with X."""
-        return self.data.rows.matvec(direction)
+        return self.data.rows.matvec(_by_output(direction, self.units))
 
     def value(self, linear: Any) -> float:
         """Mean loss, without a window."""
@@ -116,7 +142,7 @@ class MeanLoss:
         if ray is not None:
             scalars["length"] = length
         if self.bandwidth > 0:
-            scalars["bandwidth"] = self.bandwidth
+            scalars |= self._window
         (slope, *further), (value, derivative, mean_curvature) = self.data.rows.apply(
             self._slopes(len(moves)), linear, *moves, *self._labels, **scalars
         )
@@ -142,16 +168,17 @@ class MeanLoss:
         if self.bandwidth > 0:
             return None
         (value, *_), gradient, there = self.data.rows.visit(
-            direction, self._slopes(1), linear, *self._labels
+            _by_output(direction, self.units), self._slopes(1), linear, *self._labels
         )
-        gradient = np.asarray(gradient, dtype=np.float64)
+        gradient = np.asarray(gradient, dtype=np.float64).reshape(direction.shape)
         value = float(np.asarray(value).sum()) + self.constant
         along = float(gradient @ direction)
         return Point(there, value, None, None, along, None), gradient
 
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient by theta; one product with X."""
-        return self.data.rows.rmatvec(point.slope)
+        pulled = self.data.rows.rmatvec(point.slope)
+        return pulled if self.units is None else pulled.reshape(-1)
 
     def value_and_gradient(self, theta: Any) -> tuple[Any, Any]:
         """Value and gradient from one visit of the rows.
@@ -174,7 +201,7 @@ class MeanLoss:
         rows, offset = self.data.rows, self.data.offset
         moves = () if offset is None else (offset,)
         empty, X = rows.emptied()
-        function = ValuesAndGradient(empty, self._slopes(len(moves)))
+        function = ValuesAndGradient(empty, self._slopes(len(moves)), self.units)
         return function, (X, (*moves, *self._labels))
 
     def curved(
@@ -207,7 +234,7 @@ class MeanLoss:
     def _n_bent(self, point: Point) -> float:
         """How many rows make up the curvature."""
         h = self.data.rows.numpy(point.curvature)
-        return effective_number(h if h.ndim == 1 else np.trace(h, axis1=1, axis2=2))
+        return effective_number(_trace(np, h, self.units))
 
     def hessian(
         self,
@@ -217,29 +244,39 @@ class MeanLoss:
     ) -> np.ndarray:
         """Second moments of the rows, weighted by the curvature of a point.
 
-        With k predictors a row, theta (p, k) is read row by row: (p k, p k).
+        With k predictors a row it is that of theta as one vector, and `factor`, one of
+        X alone, is applied to each of them.
         """
-        rows = self.data.rows
+        rows, every = self.data.rows, range(self.n_outputs)
+        if self.units is None:
+            return rows.gram(point.curvature, columns, factor)
         entries, _ = rows.apply(_entries, point.curvature)
-        every = range(math.isqrt(len(entries)))
+        features, chosen = _features(columns, self.n_outputs)
         # Symmetric: those above the diagonal are the transposes of those below.
         lower = {
-            (a, b): rows.gram(entries[a * len(every) + b], columns, factor)
+            (a, b): rows.gram(entries[a * len(every) + b], features, factor)
             for a in every
             for b in range(a + 1)
         }
         blocks = [[lower[max(a, b), min(a, b)] for b in every] for a in every]
         size = len(lower[0, 0]) * len(every)
-        return np.asarray(np.transpose(blocks, (2, 0, 3, 1)).reshape(size, size))
+        found = np.transpose(blocks, (2, 0, 3, 1)).reshape(size, size)
+        return np.asarray(found if columns is None else found[np.ix_(chosen, chosen)])
 
     def second_moments(self, columns: np.ndarray | None = None) -> np.ndarray:
         """Second moments of some columns, of rows enough to stand for all.
 
-        Their quadratic form is the mean square change of the linear predictors.
+        Their quadratic form is the mean square change of the linear predictors, in
+        their units.
         """
         several = self._enough() < self.data.rows.shape[0]
         data = self._some()[0].data if several else self.data
-        return np.asarray(data.rows.gram(data.weight, columns))
+        if self.units is None:
+            return np.asarray(data.rows.gram(data.weight, columns))
+        features, chosen = _features(columns, self.n_outputs)
+        gram = data.rows.gram(data.weight, features)
+        found = np.kron(gram, np.diag(1 / np.square(self.units)))
+        return found if columns is None else found[np.ix_(chosen, chosen)]
 
     @cached_property
     def constant(self) -> Any:
@@ -252,9 +289,16 @@ class MeanLoss:
     def _visited(self, *linear: Any) -> tuple[Any, Any]:
         """Visit the losses there, or the terms that they leave out, and their sum."""
         target, weight, *row_data = self._labels
-        predicted = (*linear, *row_data) if linear else ()
-        visitor = _Losses(self.loss, self._masked)
-        return self.data.rows.apply(visitor, weight, target, *predicted)
+        visitor = _Losses(self.loss, self._masked, constant=not linear)
+        return self.data.rows.apply(visitor, weight, target, *linear, *row_data)
+
+    @property
+    def _window(self) -> dict[str, Any]:
+        """Scalars of a visit through a window."""
+        if self.units is None:
+            return {"bandwidth": self.bandwidth}
+        units = np.asarray(self.units)
+        return {"bandwidth": self.bandwidth * units, "units": units}
 
     def _slopes(self, n_moves: int) -> _Slopes:
         return _Slopes(self.loss, self.backend, self._masked, n_moves)
@@ -302,13 +346,16 @@ class ValuesAndGradient:
 
     empty: Any
     visitor: _Slopes
+    units: tuple[float, ...] | None
 
     def __call__(self, arrays: Any, theta: Any) -> tuple[Any, Any]:
         """Visit the rows once; `arrays` are their X and row vectors."""
         X, vectors = arrays
-        rows = self.empty.filled(X)
-        (values, *_), gradient, *_ = rows.visit(theta, self.visitor, *vectors)
-        return values, gradient
+        rows, wide = self.empty.filled(X), _by_output(theta, self.units)
+        (values, *_), gradient, *_ = rows.visit(wide, self.visitor, *vectors)
+        if self.units is None:
+            return values, gradient
+        return values.reshape(theta.shape[1:]), gradient.reshape(theta.shape)
 
 
 def effective_number(parts: np.ndarray) -> float:
@@ -330,10 +377,28 @@ def _across(vector: Any, other: Any) -> Any:
     return vector.reshape(vector.shape + (1,) * extra) if extra > 0 else vector
 
 
-def _entries(_xp: Any, curvature: Any) -> Any:
-    """Visitor: curvatures (n,), or those of each pair of k predictors, row by row."""
+def _by_output(theta: Any, units: tuple[float, ...] | None) -> Any:
+    """Theta with a column for each predictor, where there are several."""
+    return theta if units is None else theta.reshape(-1, len(units))
+
+
+def _features(columns: Any, n_outputs: int) -> tuple[Any, Any]:
+    """Columns of X that entries of theta are of, and where these are among theirs."""
+    if columns is None:
+        return None, None
+    features, place = np.unique(columns // n_outputs, return_inverse=True)
+    return features, place * n_outputs + columns % n_outputs
+
+
+def _trace(xp: Any, curvature: Any, units: Any) -> Any:
+    """Curvature of each row, summed over its predictors in their units."""
     if curvature.ndim == 1:
-        return (curvature,), ()
+        return curvature
+    return xp.diagonal(curvature, 0, 1, 2) @ xp.square(xp.asarray(units))
+
+
+def _entries(_xp: Any, curvature: Any) -> Any:
+    """Visitor: the curvatures of each pair of k predictors, row by row."""
     every = range(curvature.shape[1])
     return tuple(curvature[:, a, b] for a in every for b in every), ()
 
@@ -344,10 +409,11 @@ class _Losses:
 
     loss: LinearLoss
     masked: bool
+    constant: bool
 
-    def __call__(self, xp: Any, weight: Any, y_true: Any, *predicted: Any) -> Any:
-        loss = self.loss if predicted else self.loss.constant
-        losses = loss(y_true, *predicted)
+    def __call__(self, xp: Any, weight: Any, y_true: Any, *further: Any) -> Any:
+        loss = self.loss.constant if self.constant else self.loss
+        losses = loss(y_true, *further)
         total = _summed(xp, losses, weight, self.masked).sum()
         return (weighted(xp, losses, weight, self.masked),), (total,)
 
@@ -372,6 +438,7 @@ class _Slopes:
         *labels: Any,
         length: Any = None,
         bandwidth: Any = None,
+        units: Any = None,
     ) -> Any:
         y_true, weight, *row_data = labels[self.n_moves :]
         for move in labels[: self.n_moves]:
@@ -390,8 +457,7 @@ class _Slopes:
         if not curvature:
             return vectors, (*sums, 0.0)
         bent = _absolute(xp, curvature[0])
-        mean = bent if bent.ndim == 1 else xp.trace(bent, 0, 1, 2)
-        return (*vectors, bent), (*sums, mean.sum())
+        return (*vectors, bent), (*sums, _trace(xp, bent, units).sum())
 
 
 def weighted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:
@@ -416,5 +482,18 @@ def _absolute(xp: Any, curvature: Any) -> Any:
     """Of a loss that is not convex, how much it bends either way."""
     if curvature.ndim == 1:
         return abs(curvature)
+    if xp is np:
+        # Most rows of most losses need no eigenvectors, which take the most time.
+        sizes = abs(curvature).sum(axis=2)
+        bent = np.diagonal(curvature, 0, 1, 2) * (2 + _DOMINANT) < sizes
+        some = np.flatnonzero(bent.any(axis=1))
+        if len(some) < len(curvature):
+            found = curvature.copy()
+            found[some] = _absolute_by_vectors(np, curvature[some])
+            return found
+    return _absolute_by_vectors(xp, curvature)
+
+
+def _absolute_by_vectors(xp: Any, curvature: Any) -> Any:
     values, vectors = xp.linalg.eigh(curvature)
     return (vectors * abs(values)[:, None, :]) @ xp.swapaxes(vectors, 1, 2)

@@ -55,6 +55,10 @@ class Penalty:
         """Return the same for several targets side by side, (p, 1)."""
         return Penalty(self.l1[:, None], self.l2[:, None])
 
+    def for_outputs(self, n_outputs: int) -> Penalty:
+        """Return the same for each of so many predictors a row, (p k,)."""
+        return Penalty(np.repeat(self.l1, n_outputs), np.repeat(self.l2, n_outputs))
+
     def columns(self, index: np.ndarray) -> Penalty:
         """Return the penalty of some entries."""
         return Penalty(self.l1[index], self.l2[index])

@@ -139,7 +139,8 @@ class DeviceRows(Rows):
 
     def vector(self, array: np.ndarray) -> Any:
         """Put an array on the device of the rows, in their float type."""
-        return self.backend.place((self._own(array),), self.device)[0]
+        array = self._own(array) if array.dtype.kind == "f" else array
+        return self.backend.place((array,), self.device)[0]
 
     def put(self, v: Any, index: np.ndarray, values: Any) -> Any:
         """Return the row vector with other values in some rows."""

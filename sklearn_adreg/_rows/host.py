@@ -88,7 +88,8 @@ class HostVectors(Rows):
 
     def vector(self, array: np.ndarray) -> np.ndarray:
         """Return an array of the rows' float type, contiguous where it is one."""
-        return np.ascontiguousarray(array, dtype=self.dtype)
+        dtype = self.dtype if array.dtype.kind == "f" else array.dtype
+        return np.ascontiguousarray(array, dtype=dtype)
 
     def put(self, v: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return the row vector with other values in some rows."""

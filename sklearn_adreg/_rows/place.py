@@ -20,11 +20,13 @@ References
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from sklearn_adreg._rows.device import device_rows
+from sklearn_adreg._rows.device import DeviceRows, device_rows
+from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import (
     Moments,
     centred,
@@ -34,7 +36,7 @@ from sklearn_adreg._rows.moments import (
     weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
-from sklearn_adreg._rows.sparse import sparse_rows
+from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
 from sklearn_adreg._validation import check_finite_rows, check_range
 from sklearn_adreg.backends.base import Backend
 
@@ -60,29 +62,69 @@ def place(
 ) -> tuple[Data, Moments | None]:
     """Place X and y, which is (n_samples, n_targets); with second moments if asked.
 
-    `weight` sums to one, and is None where all are the same. X is refused, and y, where
-    a square in it is not finite.
+    `weight` sums to one, and is None where all are the same. The moments are those of
+    the targets less the offset. X is refused, and y, where a square is not finite.
     """
-    if measure and offset is not None:
-        raise NotImplementedError(
-            "Moments must be those of targets without an offset. Got an offset, which "
-            "they would ignore, and measure=True. Set measure=False."
-        )
-    rows: Rows
-    moments = None
-    if sparse.issparse(X):
-        rows = sparse_rows(X, weight, intercept=intercept)
-    elif device is not None:
-        rows = device_rows(backend, device, X, weight, intercept=intercept)
-    elif measure:
-        rows, moments = measured(X, y, weight, intercept=intercept)
+    where, beside = (backend, device, intercept), (offset, row_data)
+    if not measure:
+        return place_with_variances(X, y, weight, *where, *beside)[0], None
+    left = y if offset is None else y - offset
+    if kind_of(X, device) is HostRows:
+        rows, moments = measured(X, left, weight, intercept=intercept)
+        data = data_on(rows, y, weight, *beside)
     else:
-        rows = centred(X, weight, intercept=intercept)
-    data = data_on(rows, y, weight, offset, row_data)
-    if measure and moments is None:
-        moments = moments_of(rows, data.target, data.weight)
-    _check_squares(data, moments, X, y, weight)
+        data = data_on(_rows(X, weight, *where), y, weight, *beside)
+        moments = moments_of(data.rows, data.left, data.weight)
+    check_range("y", left, weight, moments.square)
+    check_range("X", X, weight, moments.gram.diagonal())
     return data, moments
+
+
+def place_with_variances(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+    offset: np.ndarray | None = None,
+    row_data: tuple[np.ndarray, ...] = (),
+) -> tuple[Data, np.ndarray]:
+    """Place as `place` does, with the diagonal of the second moments, (p,)."""
+    rows = _rows(X, weight, backend, device, intercept)
+    data = data_on(rows, y, weight, offset, row_data)
+    left = y if offset is None else y - offset
+    return data, _checked_variances(data, X, left, weight)
+
+
+def kind_of(X: Any, device: str | None) -> type[Rows]:
+    """Return the kind of rows that X becomes."""
+    if sparse.issparse(X):
+        return SparseRows
+    return HostRows if device is None else DeviceRows
+
+
+def rows_less(X: Any, row: np.ndarray) -> Rows:
+    """Rows of X in host memory less one of them, with the ones of an intercept."""
+    if kind_of(X, None).dense:
+        return HostRows(X, row, np.zeros(X.shape[1]), intercept=True)
+    return SparseRows(X, row.astype(np.float64), row, intercept=True)
+
+
+def _rows(
+    X: Any,
+    weight: np.ndarray | None,
+    backend: Backend,
+    device: str | None,
+    intercept: bool,
+) -> Rows:
+    """Make rows of X, centred where there is an intercept, and not measured."""
+    kind = kind_of(X, device)
+    if kind is SparseRows:
+        return sparse_rows(X, weight, intercept=intercept)
+    if device is not None:
+        return device_rows(backend, device, X, weight, intercept=intercept)
+    return centred(X, weight, intercept=intercept)
 
 
 def data_on(
@@ -115,17 +157,22 @@ def place_by_sample(
     sample: np.ndarray,
     *,
     intercept: bool,
+    offset: np.ndarray | None = None,
+    row_data: tuple[np.ndarray, ...] = (),
 ) -> tuple[Data, Moments]:
     """Place all rows in host memory, centred by a sample; with the sample's moments.
 
     Whether the rest of X is finite is for `check_unseen` to say.
     """
     shares = None if weight is None else weight[sample] / weight[sample].sum()
-    if sparse.issparse(X):
-        data = data_on(sparse_rows(X, weight, intercept=intercept), y, weight)
-        return data, moments_of(*data.part(sample)[:3])
-    few, moments = measured(X[sample], y[sample], shares, intercept=intercept)
-    return data_on(replace(few, source=X), y, weight), moments
+    if not kind_of(X, None).dense:
+        rows = sparse_rows(X, weight, intercept=intercept)
+        data = data_on(rows, y, weight, offset, row_data)
+        part = data.part(sample)
+        return data, moments_of(part.rows, part.left, part.weight)
+    left = y[sample] if offset is None else y[sample] - offset[sample]
+    few, moments = measured(X[sample], left, shares, intercept=intercept)
+    return data_on(replace(few, source=X), y, weight, offset, row_data), moments
 
 
 def check_unseen(data: Data, sums: np.ndarray) -> None:
@@ -135,29 +182,22 @@ def check_unseen(data: Data, sums: np.ndarray) -> None:
     """
     info = np.finfo(data.rows.dtype)
     if not (np.abs(sums) < float(info.eps) * np.sqrt(float(info.max))).all():
-        target = data.target.reshape(data.rows.shape[0], -1)
-        _check_squares(data, None, data.rows.source, target, data.weight)
+        target = data.left.reshape(data.rows.shape[0], -1)
+        _checked_variances(data, data.rows.source, target, data.weight)
 
 
-def _check_squares(
-    data: Data,
-    moments: Moments | None,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-) -> None:
-    """Refuse X and y where a square in them is not finite.
+def _checked_variances(
+    data: Data, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
+    """Refuse X and y where a square in them is not finite; the variances show that.
 
-    The moments show whether any number is; without them, squares are those of the rows
-    that count, and the others are looked at, for 0 * NaN is not zero.
+    They are those of the rows that count; the others are looked at, for 0 * NaN is not
+    zero.
     """
-    if moments is None:
-        mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
-        square = mean_square(y - mean, weight)
-        variances = data.rows.diagonal(data.weight)[: X.shape[1]]
-        if weight is not None:
-            check_finite_rows(X, np.flatnonzero(weight == 0))
-    else:
-        variances, square = moments.gram.diagonal(), moments.square
-    check_range("y", y, weight, square)
-    check_range("X", X, weight, variances)
+    mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
+    variances = data.rows.diagonal(data.weight)
+    if weight is not None:
+        check_finite_rows(X, np.flatnonzero(weight == 0))
+    check_range("y", y, weight, mean_square(y - mean, weight))
+    check_range("X", X, weight, variances[: X.shape[1]])
+    return variances

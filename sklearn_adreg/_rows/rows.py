@@ -33,6 +33,8 @@ class Rows(ABC):
     # Whether the products with fewer rows cost less. On a device each new number of
     # rows is compiled anew, which costs more than it spares.
     eager: ClassVar[bool] = True
+    # Whether all entries are stored: the products are BLAS's then.
+    dense: ClassVar[bool] = True
 
     # Whether the last column is the ones of an intercept; what is subtracted from the
     # other columns, (d,); and, where they are coordinates in the span of the rows of
@@ -101,7 +103,10 @@ class Rows(ABC):
 
     @abstractmethod
     def vector(self, array: np.ndarray) -> Any:
-        """Return a NumPy array, with an entry or k of them a row, as a row vector."""
+        """Return a NumPy array, with an entry or k of them a row, as a row vector.
+
+        Floats become the rows'; integers and booleans keep their type.
+        """
 
     @abstractmethod
     def put(self, v: Any, index: np.ndarray, values: Any) -> Any:
@@ -217,6 +222,17 @@ class Data(NamedTuple):
         data = self.take(index)
         weight = np.asarray(data.rows.numpy(data.weight), dtype=np.float64)
         return data._replace(weight=data.rows.vector(weight / weight.sum()))
+
+    @property
+    def left(self) -> np.ndarray:
+        """Target less the offset, as NumPy: what is left to theta, without a link.
+
+        Of several predictors a row none is known to be that of the target.
+        """
+        target = self.rows.numpy(self.target)
+        if self.offset is None or self.offset.ndim > target.ndim:
+            return target
+        return target - self.rows.numpy(self.offset)
 
     @property
     def vectors(self) -> tuple[Any, ...]:

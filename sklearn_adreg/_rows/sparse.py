@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._rows.host import (
     HostRows,
@@ -43,6 +42,8 @@ class SparseRows(HostVectors):
 
     `source` has no duplicate entries; where some columns were shifted it is a copy.
     """
+
+    dense: ClassVar[bool] = False
 
     source: Any
     drift: np.ndarray
@@ -70,16 +71,19 @@ class SparseRows(HostVectors):
 
     def matvec(self, theta: np.ndarray) -> np.ndarray:
         """Linear predictors: (p,) or (p, k) to (n,) or (n, k)."""
-        coef = theta[: len(self.drift)]
+        coef = theta[: len(self.drift)].astype(self.dtype, copy=False)
         level = (theta[-1] if self.intercept else 0.0) - self.drift @ coef
-        product = self.X @ coef.astype(self.dtype)
-        return np.asarray(product + np.asarray(level).astype(self.dtype))
+        level = np.asarray(level).astype(self.dtype)
+        if not coef.any():  # as at the start of a descent
+            return np.zeros((self.shape[0], *coef.shape[1:]), self.dtype) + level
+        return np.asarray(self.X @ coef + level)
 
     def rmatvec(self, v: np.ndarray) -> np.ndarray:
         """Transposed rows times v: (n,) or (n, k) to (p,) or (p, k)."""
         v = v.astype(np.result_type(v, np.float64), copy=False)
         total = v.sum(axis=0)
-        pulled = self.X.T @ v - np.multiply.outer(self.drift, total)
+        pulled = self.X.T @ v
+        pulled -= np.multiply.outer(self.drift, total)
         return np.concatenate([pulled, total[None]]) if self.intercept else pulled
 
     def gram(
@@ -113,10 +117,9 @@ class SparseRows(HostVectors):
         if not h.all():  # what does not count may overflow when squared
             rows, (h,) = self.take(np.flatnonzero(h), h)
         h = h.astype(np.float64)
-        X = rows.X.astype(np.float64)
+        X = rows.X.astype(np.float64, copy=False)
         total, first = h.sum(), X.T @ h
-        X.data **= 2
-        squares = X.T @ h - self.drift * (2 * first - total * self.drift)
+        squares = X.power(2).T @ h - self.drift * (2 * first - total * self.drift)
         return np.append(squares, total) if self.intercept else squares
 
     def of_matrix(self, matrix: np.ndarray, span: Any) -> HostRows:
@@ -160,14 +163,6 @@ def sparse_rows(X: Any, weight: np.ndarray | None, *, intercept: bool) -> Sparse
         X.data -= shift[_columns_of(X)].astype(X.dtype)
         mean = SparseRows(X, nothing, nothing, False).rmatvec(shares)
     return SparseRows(X, mean, shift + mean, intercept)
-
-
-def too_wide(X: Any, most: int) -> bool:
-    """Whether X is sparse and has more columns than that.
-
-    A dense matrix with a row or two for each of them may be many times as large as X.
-    """
-    return sparse.issparse(X) and X.shape[1] > most
 
 
 def _shift(rows: SparseRows, weight: np.ndarray) -> np.ndarray:

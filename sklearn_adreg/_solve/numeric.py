@@ -7,6 +7,7 @@ coefficients are: it takes no steps, which may be too long for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from sklearn_adreg._descent.closed_form import (
     trajectory,
 )
 from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_eigenvalue,
@@ -124,13 +126,17 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     lead uphill.
     """
     assert task.epsilon is not None
-    data, _ = place(fit.X, fit.y, fit.weight, **task.place, measure=False)
-    objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
+    where = task.place | fit.beside
+    data, _ = place(fit.X, fit.y, fit.weight, **where, measure=False)
+    if task.n_outputs > 1:  # the loss takes one target, and predictors beside it
+        data = data._replace(target=data.rows.vector(fit.y[:, 0]))
+    loss = LinearLoss.of(task.loss, fit.row_names)
+    objective = MeanLoss(data, loss, task.backend, units=task.units)
     linked = fit.traits.linked
     if fit.start is None:
         start = constant_theta(objective, linked=linked)
     else:
-        start = data.rows.inner(*fit.start)
+        start = data.rows.inner(*fit.start).reshape(-1, fit.y.shape[1])
     scale = target_scale(data, linked=linked, given=fit.start is not None)
     theta, curve, error = _step_by_step(
         objective, task, fit, start, scale, fixed_intercept=False
@@ -144,8 +150,20 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         )
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
+    if task.n_outputs > 1:
+        theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    return Solution(coef, intercept, curve, task.epsilon, error)
+    endless = any(_endless(task, fit, objective, theta, j) for j in range(len(coef.T)))
+    return Solution(coef, intercept, curve, task.epsilon, error, endless)
+
+
+def _endless(
+    task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
+) -> bool:
+    """Whether the objective of a target falls for ever beyond where steps end."""
+    target = objective.data.rows.vector(fit.y[:, column])
+    alone = replace(objective, data=objective.data._replace(target=target))
+    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
 
 
 def _step_by_step(

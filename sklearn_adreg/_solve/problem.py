@@ -34,11 +34,18 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
-from sklearn_adreg._solve.prepare import Prepared
-from sklearn_adreg._solve.start import best_start, refusal, units
+from sklearn_adreg._solve.outputs import outputs_of_rows
+from sklearn_adreg._solve.prepare import (
+    Prepared,
+    in_place,
+    in_white_coordinates,
+)
+from sklearn_adreg._solve.start import best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
+# What is known of absolute error.
+ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
 # How closely a robust convex fit is found where a descent only starts from it, and the
 # optimum of a sample of the rows: less than either differs from what comes after (half
 # and double: 2 % more and 1 % less steps of 99 fits of twelve losses; the same).
@@ -95,6 +102,8 @@ class Problem:
         method = self.method
         if not isinstance(method, QuasiNewton) or self.penalty.curvature.any():
             return False
+        if self.objective.n_outputs > 1:
+            return False
         coordinates = method.coordinates
         if not coordinates.dense or coordinates.span is not None:
             return False
@@ -105,8 +114,48 @@ class Problem:
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
-        theta, point, near = self._start(given)
-        goal, spread = self._goal(point, near)
+        start = self._start(given)
+        if self.objective.n_outputs == 1:
+            return self.descend_from(*start)
+        return self._with_outputs_alike(*start)
+
+    def descend_from(
+        self, theta: np.ndarray, point: Point, near: float | None = None
+    ) -> State:
+        """Descend from theta and its point; how near the end is may be known."""
+        goal, spread = self.goal(point, near)
+        return self._towards(goal, spread, theta, point, near)
+
+    def _with_outputs_alike(
+        self, theta: np.ndarray, point: Point, near: float | None
+    ) -> State:
+        """Descend with several predictors a row, in units that make them alike."""
+        some = rough(self.objective)
+        outputs = outputs_of_rows(some, theta, kinked=self.windows)
+        measured = replace(
+            self,
+            objective=self.objective.at_units(outputs.units),
+            method=self.method.for_outputs(outputs.factor, outputs.units),
+        )
+        if outputs.basis is not None:
+            theta = outputs.spanned(theta)
+            point = self.objective.point(self.objective.linear_predictor(theta))
+        goal = self._goal(1.0, outputs.size, 1.0, near)
+        state = measured._towards(goal, 1.0, theta, point, near)
+        if outputs.basis is None:
+            return state
+        theta = np.where(self.penalty.free, outputs.spanned(state.theta), state.theta)
+        return state._replace(theta=theta)
+
+    def _towards(
+        self,
+        goal: Goal,
+        spread: float,
+        theta: np.ndarray,
+        point: Point,
+        near: float | None,
+    ) -> State:
+        """Descend from theta and its point, towards a goal."""
         state = begin(self.penalty, theta, point)
         if self.windows:
             rows = self.objective.data.rows
@@ -119,7 +168,7 @@ class Problem:
                 state,
                 spread=spread,
                 near=None if near is None else near * spread,
-                straight=many and self.traits.convex,
+                straight=many and self.traits.convex and self.objective.n_outputs == 1,
             )
         else:
             state = at(self.objective, self.penalty, state, point)
@@ -138,14 +187,13 @@ class Problem:
         near, candidates = None, []
         if given is not None:
             candidates.append(given)
-        elif not self.traits.convex and not self.traits.linked:
-            candidates.append(self._robust().descend().theta)
+        elif self._starts_robustly:
+            candidates.append(self.robust().descend().theta)
         else:
             if self.sample is not None:
-                candidates.append(self._of_sample().descend().theta)
-                near = _DEVIATIONS * np.sqrt(
-                    len(self.penalty.curvature) / len(self.sample)
-                )
+                candidates.append(self.of_sample().descend().theta)
+                n_columns = self.objective.data.rows.shape[1]
+                near = _DEVIATIONS * np.sqrt(n_columns / len(self.sample))
             if self.least_squares is not None and not self.traits.linked:
                 candidates.append(self.least_squares)
         number, theta, point = best_start(
@@ -157,7 +205,13 @@ class Problem:
         )
         return theta, point, None if number > 0 or near is None else float(near)
 
-    def _robust(self) -> Problem:
+    @property
+    def _starts_robustly(self) -> bool:
+        """Whether the descent starts from a robust convex fit."""
+        known = self.traits.convex or self.traits.linked
+        return not known and self.objective.n_outputs == 1
+
+    def robust(self) -> Problem:
         """Least absolute deviations, roughly."""
         loss, data = LinearLoss.of(AbsoluteError()), self.objective.data
         return replace(
@@ -165,15 +219,16 @@ class Problem:
             objective=replace(
                 self.objective, loss=loss, data=data._replace(row_data=())
             ),
-            traits=Traits(kinked=True, convex=True, linked=False),
+            traits=ABSOLUTE,
             windows=True,
             tol=_ROBUST_TOL,
             report=silent,
         )
 
-    def _of_sample(self) -> Problem:
+    def of_sample(self) -> Problem:
         """Return the problem of a sample of the rows, to be solved roughly."""
-        assert self.sample is not None
+        if self.sample is None:
+            return self
         data = self.objective.data.part(self.sample)
         return replace(
             self,
@@ -184,14 +239,20 @@ class Problem:
             report=silent,
         )
 
-    def _goal(self, point: Point, near: float | None) -> tuple[Goal, float]:
+    def goal(self, point: Point, near: float | None = None) -> tuple[Goal, float]:
         """When to stop, and the median residual at the start."""
         scale, size, spread = units(self.objective, point, linked=self.traits.linked)
+        return self._goal(scale, size, spread, near), spread
+
+    def _goal(
+        self, scale: float, size: float, spread: float, near: float | None
+    ) -> Goal:
+        """When to stop, in these units."""
         reach = scale if near is None else min(near * spread, scale)
         eps = float(np.finfo(self.objective.data.rows.dtype).eps)
         return Goal(
             self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
-        ), spread
+        )
 
     def _check_bounded(self, state: State, goal: Goal) -> None:
         """Refuse a loss that has led to where there is no end."""
@@ -213,24 +274,26 @@ def proximal_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method
     return ProximalNewton(objective, curvature, prepared.known)
 
 
+def way(task: Task) -> tuple[Callable[..., Prepared], Callable[..., Method]]:
+    """How rows are prepared, and the method."""
+    if task.smooth:
+        return in_white_coordinates, quasi_newton
+    return in_place, proximal_newton
+
+
 def descend(
-    task: Task,
-    fit: Fit,
-    prepared: Prepared | None = None,
-    *,
-    prepare: Callable[..., Prepared],
-    method: Callable[[Fit, Prepared, MeanLoss], Method],
-    windows: bool = False,
+    task: Task, fit: Fit, prepared: Prepared | None = None, *, windows: bool = False
 ) -> Solution:
     """Descend for each target, with all rows measured where a sample misleads.
 
     `prepared` are the rows where they are in their place already.
     """
+    prepare, _ = way(task)
     prepared = prepared or prepare(task, fit, by_sample=True)
     states: list[State] = []
     while len(states) < fit.y.shape[1]:
-        how = method, windows
-        problem, given = _problem(task, fit, prepared, how, len(states))
+        column = len(states)
+        problem, given = problem_of(task, fit, prepared, column, windows=windows)
         state = problem.judged(problem.descend(given))
         spent = len(state.curve) > task.max_iter
         if state.error <= task.tol or spent or prepared.sample is None:
@@ -240,20 +303,26 @@ def descend(
     return solution(task, prepared.data.rows, states)
 
 
-def _problem(
-    task: Task, fit: Fit, prepared: Prepared, how: tuple[Any, bool], column: int
+def problem_of(
+    task: Task, fit: Fit, prepared: Prepared, column: int, *, windows: bool
 ) -> tuple[Problem, np.ndarray | None]:
     """Return the problem of one target, and theta where a start is given.
 
-    It is solved by a method, through windows or not.
+    It is solved through windows or not.
     """
-    method, windows = how
     rows = prepared.data.rows
-    target = rows.vector(fit.y[:, column])
-    loss = LinearLoss.cheapest(task.loss)
-    objective = MeanLoss(prepared.data._replace(target=target), loss, task.backend)
+    data = prepared.data._replace(target=rows.vector(fit.y[:, column]))
+    if fit.offset is not None:
+        several = task.n_outputs > 1
+        offset = fit.offset if several else fit.offset[:, column]
+        data = data._replace(offset=rows.vector(offset))
+    loss = LinearLoss.cheapest(task.loss, fit.row_names)
+    objective = MeanLoss(data, loss, task.backend, units=task.units)
     penalty = task.penalty(rows.shape[1] - task.intercept)
-    start, given = prepared.theta, fit.start
+    # Least squares, where it is known, is that of one predictor.
+    start = prepared.theta if task.n_outputs == 1 else None
+    given = fit.start
+    _, method = way(task)
     problem = Problem(
         objective,
         fit.traits,
@@ -270,12 +339,15 @@ def _problem(
     )
     if given is None:
         return problem, None
+    if task.n_outputs > 1:
+        return problem, rows.inner(*given).reshape(-1)
     return problem, rows.inner(given[0][:, column], given[1][column])
 
 
 def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
     """Back to X as it came; curves are summed over targets."""
-    found = [rows.outer(state.theta) for state in states]
+    columns = [state.theta.reshape(-1, task.n_outputs).T for state in states]
+    found = [rows.outer(theta) for theta in np.concatenate(columns)]
     curves = [np.array(_full_curve(state.curve, task)) for state in states]
     return Solution(
         coef=np.stack([coef for coef, _ in found], axis=1),

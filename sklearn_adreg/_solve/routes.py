@@ -14,41 +14,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
-from sklearn_adreg._descent.loop import Report, Solution
+from sklearn_adreg._descent.coordinates import MAX_WHITENED
+from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import check_loss
-from sklearn_adreg._loss.traits import Traits, traits_of
+from sklearn_adreg._loss.traits import traits_of
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
-from sklearn_adreg._rows.sparse import too_wide
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
     solve_in_closed_form,
     solve_on_moments,
     solve_on_rows,
 )
-from sklearn_adreg._solve.prepare import (
-    SAMPLED_KINKED,
-    in_place,
-    in_white_coordinates,
-)
-from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
+from sklearn_adreg._solve.prepare import SAMPLED_KINKED
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
     solve_lasso_by_sample,
     solve_least_squares,
 )
-from sklearn_adreg._solve.task import Fit, Start, Task
+from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
-_SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
 _WINDOWS = "in windows that narrow"
-# The descents on any loss: how rows are prepared, and the method.
-_QUASI_NEWTON = partial(descend, prepare=in_white_coordinates, method=quasi_newton)
-_PROXIMAL_NEWTON = partial(descend, prepare=in_place, method=proximal_newton)
 
 # What the column X of the table says, of n rows and d columns. `fresh` is a fit without
 # a start, which is `cold`, whose tol is above zero.
@@ -69,7 +60,7 @@ SHAPES: dict[str, Callable[[Task, Fit], bool]] = {
     "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold": lambda task, fit: (
         min(fit.X.shape) <= min(MAX_WHITENED, max(64, task.max_iter))
         and (fit.start is None or fit.X.shape[1] <= fit.X.shape[0])
-        and not too_wide(fit.X, MAX_WHITENED_SPARSE)
+        and may_be_dense(fit.X)
     ),
     # Moments of d columns cost about as much as d / 20 visits of the rows.
     "d <= min(n, 4096, 20 max_iter)": lambda task, fit: (
@@ -106,9 +97,9 @@ ROUTES = (
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
-          partial(_QUASI_NEWTON, windows=True)),
+          partial(descend, windows=True)),
     Route("auto", "smooth", "any", "any",
-          "quasi-Newton", "MeanLoss", _QUASI_NEWTON),
+          "quasi-Newton", "MeanLoss", descend),
     Route("auto", "l1", "squared", "n >= 40000, d >= 100, fresh",
           "minimum of likely columns' moments, proximal Newton",
           "Quadratic, MeanLoss", solve_lasso_by_sample),
@@ -117,9 +108,9 @@ ROUTES = (
           "Quadratic, MeanLoss", solve_lasso_by_moments),
     Route("auto", "l1", "kinked", "any",
           f"proximal Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
-          partial(_PROXIMAL_NEWTON, windows=True)),
+          partial(descend, windows=True)),
     Route("auto", "l1", "any", "any",
-          "proximal Newton", "MeanLoss", _PROXIMAL_NEWTON),
+          "proximal Newton", "MeanLoss", descend),
     Route("number", "smooth", "squared",
           "min(n, d) <= min(4096, max(64, max_iter)), d <= n or cold",
           "textbook, in closed form", "Quadratic", solve_in_closed_form),
@@ -133,31 +124,27 @@ ROUTES = (
 # fmt: on
 
 
-def solve(
-    task: Task,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-    start: Start | None,
-    report: Report,
-) -> Solution:
+def solve(task: Task, fit: Fit) -> Solution:
     """Descend by the first route that serves the parameters, the loss and the data."""
-    fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
+    y, offset = without_offset(task.loss, fit.y, fit.offset)
+    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
     mean = np.zeros(y.shape[1])
     if task.loss == SquaredError():
         fit, mean = _centred(task, fit)
     else:
-        counted = y if weight is None else y[weight > 0]
-        check_loss(task.loss, task.backend, counted)
-        fit = fit._replace(traits=traits_of(task.loss, task.backend, counted))
+        target, row_data = fit.counted
+        seen = task.loss, task.backend, target, row_data, task.n_outputs
+        check_loss(*seen)
+        fit = fit._replace(traits=traits_of(*seen))
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
         "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth",
     )
     # Moments are large products, which gain by more threads; working sets do not.
-    direct = fit.squared and (task.smooth or task.epsilon is not None)
-    with nullcontext() if direct else suitable_threads(task, X):
+    moments = fit.squared and (task.smooth or task.epsilon is not None)
+    direct = moments and may_be_dense(fit.X)
+    with nullcontext() if direct else suitable_threads(task, fit.X):
         if is_estimated(task.loss):
             return solve_with_scale(task, fit)
         for route in ROUTES:

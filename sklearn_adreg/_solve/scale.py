@@ -14,6 +14,10 @@ from two fits on, the root is that for residuals which go on as they went from o
 the other, evenly by log s: these are smooth, where their median is not. Each fit starts
 from the coefficients of the last.
 
+Of many rows all of X is read for each step. There s is that of the residuals after each
+one, of one descent that begins at least squares or where a sample has the least
+absolute deviations; the alternation has then little more to do than to confirm its end.
+
 Where least absolute deviations fit half of the rows exactly, T would lead to zero: then
 it is the median of the others', and where there are no others, that fit is the end.
 
@@ -33,29 +37,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._loss.traits import Traits
+from sklearn_adreg._descent.loop import Solution, at, begin
 from sklearn_adreg._rows.moments import mean_square, weighted_mean, weighted_median
-from sklearn_adreg._rows.place import sampled
 from sklearn_adreg._solve.numeric import solve_any_loss_step_by_step
-from sklearn_adreg._solve.prepare import Prepared, in_place, in_white_coordinates
+from sklearn_adreg._solve.prepare import sampled_rows
 from sklearn_adreg._solve.problem import (
-    descend,
-    proximal_newton,
-    quasi_newton,
+    ABSOLUTE,
+    Problem,
+    problem_of,
     silent,
+    solution,
     summed,
+    way,
 )
+from sklearn_adreg._solve.start import rough
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import AbsoluteError
 
 # The median of the absolute value of a standard normal variable.
 _NORMAL_MEDIAN = 0.6744897501960817
-_ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
-# How closely least absolute deviations are found: to start from, and to tell which rows
-# they fit exactly. These have residuals below so small a part of the mean one, or so
-# many units of rounding of the target.
-_ROUGH, _EXACT, _ZERO_SHARE, _ZERO = 1e-3, 1e-12, 1e-9, 256.0
+# How closely least absolute deviations are found to tell which rows they fit exactly.
+# These have residuals below so small a part of the mean one, or so many units of
+# rounding of the target.
+_EXACT, _ZERO_SHARE, _ZERO = 1e-12, 1e-9, 256.0
 # Half of the rows may be fitted exactly where the scale is so small a part of the mean
 # (1.3 of normal errors, 0.2 of 1e5 Cauchy errors), or of the spread of the target.
 _SUSPECT_SHARE, _SUSPECT_SPREAD = 0.02, 1e-4
@@ -67,21 +70,28 @@ _MOST_FITS, _BEYOND = 60, 10.0
 # tolerance their fit ends. Where X has few entries, and a fit takes some milliseconds,
 # the scale is found to a part of `tol`, so that this is not seen.
 _FINER, _CHEAP = 1e-3, 1 << 21
+# Steps with a scale that is estimated after each, as long as these become as much
+# shorter: others are for the alternation, which searches along them.
+_MOST_TOGETHER, _SHORTER = 20, 0.5
+# They end where the last one was so many tolerances: what is left is a part of it.
+_NEARLY = 10.0
 # Rounding of a scale, in units of that of the target's float type.
 _NOISE = 8.0
 # How exactly the next scale is found, in parts of the alternation's step.
 _PRECISION = 0.01
 
 
-class _Found(NamedTuple):
-    """A fit and its scale, of y as it came.
+class _Fitted(NamedTuple):
+    """Theta, linear predictors and the scale of their residuals, in units of a target.
 
-    `rows` tells which the median is of, where it is not all: those that least absolute
-    deviations do not fit exactly.
+    `state` is that of the last descent, in units of the scale.
     """
 
-    solution: Solution
-    rows: np.ndarray | None = None
+    theta: np.ndarray
+    linear: Any
+    scale: float
+    state: Any = None
+    settled: bool = True
 
 
 def solve_with_scale(task: Task, fit: Fit) -> Solution:
@@ -97,7 +107,7 @@ def solve_with_scale(task: Task, fit: Fit) -> Solution:
         error=float(np.max([each.error for each in found])),
         endless=any(each.endless for each in found),
         settled=all(each.settled for each in found),
-        scale=np.array([_scale(each) for each in found]),
+        scale=np.ravel([each.scale for each in found]),
     )
 
 
@@ -105,8 +115,8 @@ def estimated_scale(task: Task, fit: Fit) -> np.ndarray:
     """Return the scale of each target, (n_targets,), alike for whatever start."""
     own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=task.tol or _TOL)
     alone = fit._replace(start=None, report=silent)
-    found = [_Target.of(own, *one).found() for one in _targets(own, alone)]
-    return np.array([_scale(each.solution) for each in found])
+    found = [_Target.of(own, *one).solved() for one in _targets(own, alone)]
+    return np.ravel([each.scale for each in found])
 
 
 def _targets(task: Task, fit: Fit) -> Iterator[tuple[Fit, float]]:
@@ -127,47 +137,28 @@ def _targets(task: Task, fit: Fit) -> Iterator[tuple[Fit, float]]:
 def _solved(task: Task, fit: Fit, level: float) -> Solution:
     """Fit one target; a numeric epsilon holds the scale that it finds first."""
     if task.epsilon is None:
-        return _Target.of(task, fit, level).found().solution
-    return _at_scale(task, fit, float(estimated_scale(task, fit)[0]))
-
-
-def _at_scale(
-    task: Task, fit: Fit, scale: float, prepared: Prepared | None = None
-) -> Solution:
-    """Fit in units of a scale, and return to those of y.
-
-    `prepared` are the rows where they are in their place already.
-    """
+        return _Target.of(task, fit, level).solved()
+    scale = float(estimated_scale(task, fit)[0])
     if not task.smooth:
         l1, l2 = task.alpha * task.l1_ratio / scale, task.alpha * (1 - task.l1_ratio)
         task = replace(task, alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))
-    start = fit.start and (fit.start[0] / scale, fit.start[1] / scale)
-    fit = _in_units(fit, scale)._replace(start=start)
-    if task.epsilon is None:
-        prepare, method = _how(task)
-        windows = fit.traits.kinked
-        found = descend(
-            task, fit, prepared, prepare=prepare, method=method, windows=windows
-        )
-    else:
-        found = solve_any_loss_step_by_step(task, fit, unit=scale**2)
+    found = solve_any_loss_step_by_step(task, _in_units(fit, scale), unit=scale**2)
+    return _in_units_of_y(found, scale, scale)
+
+
+def _in_units(fit: Fit, unit: float) -> Fit:
+    start = fit.start and (fit.start[0] / unit, fit.start[1] / unit)
+    return fit._replace(y=(fit.y / unit).astype(fit.y.dtype), start=start)
+
+
+def _in_units_of_y(found: Solution, unit: float, scale: float) -> Solution:
+    """Return what was found in a unit, where that is not the scale, with the scale."""
     return found._replace(
-        coef=found.coef * scale,
-        intercept=found.intercept * scale,
-        loss_curve=found.loss_curve * scale**2,
+        coef=found.coef * unit,
+        intercept=found.intercept * unit,
+        loss_curve=found.loss_curve * unit**2,
         scale=np.array([scale]),
     )
-
-
-def _how(task: Task) -> tuple[Any, Any]:
-    """How rows are prepared, and the method, as in the table of routes."""
-    if task.smooth:
-        return in_white_coordinates, quasi_newton
-    return in_place, proximal_newton
-
-
-def _in_units(fit: Fit, scale: float) -> Fit:
-    return fit._replace(y=(fit.y / scale).astype(fit.y.dtype))
 
 
 def _scale_of(sizes: np.ndarray, weight: np.ndarray | None, rows: Any) -> float:
@@ -180,25 +171,26 @@ def _root_mean_square(values: np.ndarray, weight: np.ndarray | None) -> float:
     return float(np.sqrt(mean_square(values, weight)))
 
 
-def _scale(found: Solution) -> float:
-    assert found.scale is not None
-    return float(found.scale[0])
+def _divided(_xp: Any, vector: Any, by: Any) -> Any:
+    """Visitor: a row vector in another unit."""
+    return (vector / by,), ()
 
 
 @dataclass(frozen=True)
 class _Target:
-    """One target, less a level, and rows that are in their place for all of its fits.
+    """One target, less a level, in units of its own scale.
 
-    `spread` is the scale of the target, and `deviation` its standard deviation;
-    residuals below `zero` cannot be told from zero, and differences of the scale below
-    `noise` not from rounding.
+    `problem` is that of its fit at a scale of one. `unit` is the scale of the target,
+    and all else is in units of it: `deviation` is its standard deviation; residuals
+    below `zero` cannot be told from zero, and differences of the scale below `noise`
+    not from rounding.
     """
 
     task: Task
     fit: Fit
-    prepared: Prepared
-    level: float
-    spread: float
+    problem: Problem
+    given: np.ndarray | None
+    unit: float
     deviation: float
     zero: float
     noise: float
@@ -206,109 +198,180 @@ class _Target:
     @classmethod
     def of(cls, task: Task, fit: Fit, level: float) -> _Target:
         """Place the rows, and measure the target."""
-        y, mean = fit.y[:, 0].astype(np.float64), np.zeros(())
-        if task.intercept:
-            mean = weighted_mean(y, fit.weight)
+        y, weight = fit.y[:, 0].astype(np.float64), fit.weight
         sizes = np.abs(y)
-        counted = sizes > 0 if fit.weight is None else (sizes > 0) & (fit.weight > 0)
-        spread = 1.0
+        counted = sizes > 0 if weight is None else (sizes > 0) & (weight > 0)
+        unit = 1.0
         if counted.any():
-            every = _scale_of(sizes, fit.weight, slice(None))
-            spread = every or _scale_of(sizes, fit.weight, counted)
-        alone = _in_units(fit, spread)._replace(traits=_ABSOLUTE)
+            every = _scale_of(sizes, weight, slice(None))
+            unit = every or _scale_of(sizes, weight, counted)
+        inner = _in_units(fit, unit)
+        prepare, _ = way(task)
+        prepared = prepare(task, inner, by_sample=False)
+        sample = sampled_rows(task, fit._replace(traits=ABSOLUTE))
+        problem, given = problem_of(
+            task, inner, prepared._replace(sample=sample), 0, windows=False
+        )
+        mean = weighted_mean(y, weight) if task.intercept else np.zeros(())
         eps = float(np.finfo(fit.y.dtype).eps)
         return cls(
             task,
-            fit,
-            _how(task)[0](task, alone, by_sample=True),
-            level,
-            spread,
-            deviation=_root_mean_square(y - mean, fit.weight) or spread,
-            zero=_ZERO * eps * _root_mean_square(y + level, fit.weight),
-            noise=_NOISE * eps * _root_mean_square(y, fit.weight),
+            inner,
+            replace(problem, penalty=problem.penalty.strengthened(1 / unit)),
+            given,
+            unit,
+            deviation=_root_mean_square((y - mean) / unit, weight) or 1.0,
+            zero=_ZERO * eps * _root_mean_square((y + level) / unit, weight),
+            noise=_NOISE * eps * _root_mean_square(y / unit, weight),
         )
 
-    def found(self) -> _Found:
-        """Alternate, from a start that is given, a sample or absolute deviations."""
-        begun = self._of_given() or self._of_sample()
-        begun = begun or self._begun(self._absolute(_ROUGH))
-        return (begun and self._alternated(begun)) or self._exact()
+    def solved(self) -> Solution:
+        """Alternate, from a start that is given, or from absolute deviations."""
+        theta = self._start()
+        found = self._begun(theta, self._seen(theta))
+        if found is not None and self._at_once:
+            found = self._together(found)
+        found = (found and self._alternated(found, None)) or self._exact()
+        one = self._at(found.scale)
+        state = one.judged(found.state)
+        inner = solution(self.task, one.objective.data.rows, [state])
+        unit = self.unit * found.scale
+        return _in_units_of_y(inner, unit, unit)._replace(settled=found.settled)
 
-    def _of_given(self) -> _Found | None:
-        """Begin where a start is given that is better than none."""
-        if self.fit.start is None:
-            return None
-        given = Solution(*self.fit.start, np.zeros(2), epsilon=1.0, error=0.0)
-        better = self._mean(self._sizes(given)) < self._mean(np.abs(self.fit.y[:, 0]))
-        return self._begun(given) if better else None
+    @property
+    def _at_once(self) -> bool:
+        """Whether steps are so dear that the scale is estimated after each."""
+        smooth, rows = self.task.smooth, self.problem.objective.data.rows
+        return smooth and self.fit.traits.convex and not self._cheap and rows.eager
 
-    def _of_sample(self) -> _Found | None:
-        """Begin where a sample of many rows ends."""
-        X, y, weight = self.fit[:3]
-        index = sampled(X.shape, weight)
-        if index is None or self.task.device or not self.fit.traits.convex:
-            return None
-        shares = None if weight is None else weight[index] / weight[index].sum()
-        part = Fit(X[index], y[index], shares, None, silent, self.fit.traits)
-        task = replace(self.task, tol=_ROUGH, max_iter=_MAX_ITER)
-        found = _Target.of(task, part, self.level).found()
-        return found if found.rows is None else None
+    @property
+    def _cheap(self) -> bool:
+        """Whether a fit takes some milliseconds."""
+        return self.fit.X.size < _CHEAP
 
-    def _absolute(self, tol: float) -> Solution:
-        """Least absolute deviations, in units of the target's spread."""
-        task = replace(self.task, loss=AbsoluteError(), tol=tol, max_iter=_MAX_ITER)
-        fit = self.fit._replace(start=None, report=silent, traits=_ABSOLUTE)
-        return _at_scale(task, fit, self.spread, self.prepared)
+    def _at(self, scale: float) -> Problem:
+        """Return the fit at a scale, with predictions to a part of it."""
+        problem, tol = self.problem, self._tol
+        rows, target, *_ = data = problem.objective.data
+        (target,), _ = rows.apply(_divided, target, by=scale)
+        eps = float(np.finfo(rows.dtype).eps)
+        return replace(
+            problem,
+            objective=replace(problem.objective, data=data._replace(target=target)),
+            penalty=problem.penalty.strengthened(1 / scale),
+            tol=max(tol * min(1.0, scale / self.deviation), eps) if tol else 0.0,
+        )
 
-    def _begun(self, solution: Solution) -> _Found | None:
-        """Begin at a fit; None where half of the rows may be exact."""
-        scale = self._estimate(self._sizes(solution), None)
-        if scale is None:
-            return None
-        return _Found(solution._replace(scale=np.array([scale])))
+    def _start(self) -> np.ndarray:
+        """Theta to begin at: what is given, if that is better than none, or robust."""
+        absolute = self._absolute()
+        few = rough(absolute.objective)
 
-    def _exact(self) -> _Found:
+        def size(theta: np.ndarray) -> float:
+            return few.value(few.linear_predictor(theta))
+
+        if self.given is not None and size(self.given) < size(0.0 * self.given):
+            return self.given
+        if not self._at_once:
+            return absolute.descend().theta
+        starts = [absolute.of_sample().descend().theta]
+        if self.problem.least_squares is not None:
+            starts.append(self.problem.least_squares)
+        return min(starts, key=size)
+
+    def _absolute(self) -> Problem:
+        """Least absolute deviations, roughly."""
+        return replace(self.problem.robust(), max_iter=_MAX_ITER)
+
+    def _begun(self, theta: np.ndarray, linear: Any) -> _Fitted | None:
+        """Begin at theta; None where half of the rows may be exact."""
+        scale = self._estimate(np.abs(self._residuals(linear)), None)
+        return None if scale is None else _Fitted(theta, linear, scale)
+
+    def _exact(self) -> _Fitted:
         """Begin where absolute deviations are least, and tell the rows they fit."""
-        solution, weight = self._absolute(_EXACT), self.fit.weight
-        sizes = self._sizes(solution)
+        absolute = replace(self._absolute(), tol=_EXACT)
+        state, weight = absolute.descend(), self.fit.weight
+        linear = self._seen(state.theta)
+        sizes = np.abs(self._residuals(linear))
         zero = max(_ZERO_SHARE * self._mean(sizes), self.zero)
         rows = np.full(len(sizes), True) if weight is None else weight > 0
         if weighted_median(sizes, weight) <= zero:
             rows &= sizes > zero
-        if not rows.any():
-            return _Found(solution._replace(scale=np.array([zero or 1.0])), rows)
-        scale = np.array([self._estimate(sizes, rows)])
-        found = self._alternated(_Found(solution._replace(scale=scale), rows))
-        assert found is not None
+        if rows.any():
+            scale = self._estimate(sizes, rows)
+            assert scale is not None
+            found = self._alternated(_Fitted(state.theta, linear, scale), rows)
+            assert found is not None
+            return found
+        begun = _Fitted(state.theta, linear, zero or 1.0)
+        theta, linear = self._in_units(begun, begun.scale)
+        one = self._at(begun.scale)
+        end = begin(one.penalty, theta, one.objective.point(linear))
+        return begun._replace(state=end._replace(error=state.error))
+
+    def _together(self, begun: _Fitted) -> _Fitted:
+        """Step once at each scale, which is that of the residuals, with one metric.
+
+        Gradients are those at the scale before, so that X is read once a step.
+        """
+        found, memory, last, one = begun, None, np.inf, self._at(begun.scale)
+        method, penalty = one.method, one.penalty
+        theta, linear = self._in_units(found, found.scale)
+        point = one.objective.point(linear)
+        state = at(one.objective, penalty, begin(penalty, theta, point), point)
+        goal, _ = one.goal(point)
+        for _ in range(_MOST_TOGETHER):
+            step, memory = method.step(one.objective, penalty, goal, state, memory)
+            if found.scale * step.change > _SHORTER * last:
+                break
+            last = found.scale * step.change
+            seen = one.objective.after(state.point.linear, step.direction)
+            assert seen is not None
+            point, gradient = seen
+            stepped = _Fitted(state.theta + step.direction, point.linear, found.scale)
+            after = self._begun(*self._in_units(stepped, 1 / found.scale))
+            if after is None:
+                break
+            gone = abs(np.log(after.scale / found.scale))
+            found, one = after, self._at(after.scale)
+            if step.change <= _NEARLY * goal.tol * goal.scale and gone <= self._tol:
+                break
+            theta, linear = self._in_units(found, found.scale)
+            gradient = gradient + penalty.gradient(theta)
+            memory = method.learn(memory, 1.0, gradient - state.gradient)
+            state = state._replace(
+                theta=theta, point=point._replace(linear=linear), gradient=gradient
+            )
         return found
 
-    def _alternated(self, begun: _Found) -> _Found | None:
+    def _alternated(self, begun: _Fitted, rows: np.ndarray | None) -> _Fitted | None:
         """Fit and estimate in turn until the scale is that of its own fit, to `tol`.
 
-        None where half of the rows may be exact, and it is not known which.
+        The median is of some `rows`, where it is not of all: those that least absolute
+        deviations do not fit exactly. None where half of the rows may be exact, and it
+        is not known which.
         """
-        found, rows = begun
-        scale, change, gone = _scale(found), 0.0, 0.0
-        residuals = self._residuals(found)
+        found, scale, change, gone = begun, begun.scale, 0.0, 0.0
+        residuals = self._residuals(found.linear)
         for _ in range(_MOST_FITS):
             enough = max(self._tol, self.noise / scale)
-            found = self._fitted(found, scale, self._tol)
-            before, residuals = residuals, self._residuals(found)
+            found = self._fitted(found._replace(scale=scale))
+            before, residuals = residuals, self._residuals(found.linear)
             after = self._estimate(np.abs(residuals), rows)
             if after is None:
                 return None
             change = float(np.log(after / scale))
             if abs(change) <= enough:
-                return _Found(found, rows)
+                return found
             if abs(gone) > enough:
                 drift = (residuals - before) / gone
                 gone = self._root(scale, change, residuals, drift, rows)
             else:
                 gone = change
             scale *= float(np.exp(gone))
-        error = max(found.error, abs(change))
-        found = found._replace(error=error, settled=False)
-        return _Found(found, rows)
+        error = max(found.state.error, abs(change))
+        return found._replace(state=found.state._replace(error=error), settled=False)
 
     def _root(
         self,
@@ -339,25 +402,35 @@ class _Target:
             return change
         return float(brentq(left, 0.0, end, xtol=_PRECISION * abs(change)))
 
-    def _fitted(self, before: Solution, scale: float, tol: float) -> Solution:
-        """Fit at a scale, with predictions to a part of it and not of y's deviation."""
-        eps = float(np.finfo(self.fit.y.dtype).eps)
-        tol = max(tol * min(1.0, scale / self.deviation), eps) if tol else 0.0
-        fit = self.fit._replace(start=(before.coef, before.intercept))
-        return _at_scale(replace(self.task, tol=tol), fit, scale, self.prepared)
+    def _fitted(self, before: _Fitted) -> _Fitted:
+        """Fit at a scale, from what was found before."""
+        one, scale = self._at(before.scale), before.scale
+        theta, linear = self._in_units(before, scale)
+        state = one.descend_from(theta, one.objective.point(linear))
+        found = before._replace(theta=state.theta, linear=state.point.linear)
+        theta, linear = self._in_units(found, 1 / scale)
+        return before._replace(theta=theta, linear=linear, state=state)
+
+    def _in_units(self, found: _Fitted, unit: float) -> tuple[np.ndarray, Any]:
+        """Theta and linear predictors in another unit."""
+        rows = self.problem.objective.data.rows
+        (linear,), _ = rows.apply(_divided, found.linear, by=unit)
+        return found.theta / unit, linear
 
     @property
     def _tol(self) -> float:
         """How exactly the scale and the fit are found."""
-        return self.task.tol * (_FINER if self.fit.X.size < _CHEAP else 1.0)
+        return self.task.tol * (_FINER if self._cheap else 1.0)
 
-    def _residuals(self, solution: Solution) -> np.ndarray:
+    def _seen(self, theta: np.ndarray) -> Any:
+        """Linear predictors."""
+        return self.problem.objective.linear_predictor(theta)
+
+    def _residuals(self, linear: Any) -> np.ndarray:
         """Residuals, (n_samples,), in float64."""
-        coef, intercept = solution.coef[:, 0], solution.intercept
-        return np.asarray(self.fit.y[:, 0] - self.fit.X @ coef - intercept)
-
-    def _sizes(self, solution: Solution) -> np.ndarray:
-        return np.abs(self._residuals(solution))
+        rows, target, *_ = self.problem.objective.data
+        target, linear = (np.asarray(rows.numpy(v), float) for v in (target, linear))
+        return np.asarray(target - linear)
 
     def _mean(self, sizes: np.ndarray) -> float:
         return float(weighted_mean(sizes, self.fit.weight))
@@ -371,5 +444,5 @@ class _Target:
             return max(_scale_of(sizes, self.fit.weight, rows), self.zero)
         scale = _scale_of(sizes, self.fit.weight, slice(None))
         share = _SUSPECT_SHARE * self._mean(sizes)
-        known = scale > max(share, _SUSPECT_SPREAD * self.spread, self.zero)
+        known = scale > max(share, _SUSPECT_SPREAD, self.zero)
         return scale if known else None

@@ -18,10 +18,7 @@ References
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._descent.conjugate import conjugate
 from sklearn_adreg._descent.loop import Goal, Solution
@@ -40,10 +37,9 @@ from sklearn_adreg._rows.place import place, place_by_sample
 from sklearn_adreg._solve.prepare import (
     Prepared,
     in_coordinates,
-    in_place,
     sampled_rows,
 )
-from sklearn_adreg._solve.problem import descend, proximal_newton
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.task import Fit, Task
 
 # Where so many columns are likely, their moments take 0.7 (of 400) to 0.9 (of 100) of
@@ -52,8 +48,6 @@ _MOST_SCREENED = 0.5
 # By how many of its standard errors the gradient on a sample may be off: of 700 columns
 # that just matter one is overlooked, and costs another step.
 _STANDARD_ERRORS = 3.0
-
-_descend = partial(descend, prepare=in_place, method=proximal_newton)
 
 
 def solve_least_squares(task: Task, fit: Fit) -> Solution:
@@ -109,7 +103,7 @@ def solve_lasso_by_moments(task: Task, fit: Fit) -> Solution:
         error = float((changes / positive_roots(moments.square)).max())
     if not error <= task.tol:
         known = np.arange(len(theta)), fit.curvature * quadratic.gram
-        return _descend(task, fit, Prepared(data, theta=theta, known=known))
+        return descend(task, fit, Prepared(data, theta=theta, known=known))
     ends = 0 * theta, theta
     values = [quadratic.values_and_gradient(end)[0].sum() for end in ends]
     curve = np.array(values) + [penalty.column().value(end) for end in ends]
@@ -125,7 +119,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     """
     X, y, weight, *_ = fit
     sample = sampled_rows(task, fit)
-    if sample is None or sparse.issparse(X):
+    if sample is None or not fit.dense:
         return None
     data, few = place_by_sample(X, y, weight, sample, intercept=task.intercept)
     penalty = task.penalty(X.shape[1])
@@ -146,7 +140,7 @@ def solve_lasso_by_sample(task: Task, fit: Fit) -> Solution | None:
     theta[columns] = np.linalg.solve(shear.T, found)
     known = columns, fit.curvature * (shear @ quadratic.gram @ shear.T)
     prepared = Prepared(data, theta=theta, known=known, unseen=True)
-    return _descend(task, fit, prepared)
+    return descend(task, fit, prepared)
 
 
 def _likely(

@@ -88,18 +88,20 @@ def units(
 ) -> tuple[float, float, float]:
     """Measure in which units a descent that starts at a point sees how far it has come.
 
-    They are the standard deviation of the target (1 behind a link), the loss of
-    predictions that are wrong by so much, and the median residual; of some of the rows.
+    They are the standard deviation of the target less its offset (1 behind a link), the
+    loss of predictions that are wrong by so much, and the median residual; of some of
+    the rows.
     """
     if linked:
         return 1.0, 1.0, 1.0
     rows, weight = objective.data.rows, objective.data.weight
     index = spread_out(rows.nonzero(weight), _ROUGH_ROWS)
-    some, found = rows.take(index, objective.data.target, weight, point.linear)
-    target, shares, linear = (np.asarray(some.numpy(v), np.float64) for v in found)
-    shares = shares / shares.sum()
-    mean = shares @ target if rows.intercept else 0.0
-    scale = float(np.sqrt(shares @ (target - mean) ** 2))
+    some, (linear,) = objective.data.take(index), rows.take(index, point.linear)[1]
+    known = map(some.rows.numpy, (some.target, some.weight, linear))
+    target, shares, linear = (np.asarray(each, np.float64) for each in known)
+    shares, left = shares / shares.sum(), np.asarray(some.left, np.float64)
+    mean = shares @ left if rows.intercept else 0.0
+    scale = float(np.sqrt(shares @ (left - mean) ** 2))
     if scale <= 8 * np.finfo(rows.dtype).eps * abs(mean):
         scale = float(abs(mean))  # a constant, but for rounding
     scale = scale or 1.0

@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED, MAX_WHITENED_SPARSE
 from sklearn_adreg._descent.loop import Report
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.place import kind_of
 from sklearn_adreg.backends import Backend, get_backend
-from sklearn_adreg.losses import Loss, get_loss
+from sklearn_adreg.losses import Loss, SquaredError, get_loss
+from sklearn_adreg.losses._base import is_estimated
 
 Start = tuple[np.ndarray, np.ndarray]
+
+
+def may_be_dense(X: Any) -> bool:
+    """Whether there may be a dense matrix with a row or two for each column of X.
+
+    Beside a sparse X of many columns it may be many times as large.
+    """
+    return kind_of(X, None).dense or X.shape[1] <= MAX_WHITENED_SPARSE
 
 
 class Fit(NamedTuple):
@@ -24,6 +34,10 @@ class Fit(NamedTuple):
     `y` is (n_samples, n_targets), and `weight` sums to one (None: all the same).
     `start` are coefficients (n_features, n_targets) and intercepts, or None. The
     `curvature` is the constant second derivative of squared error, 0 for other losses.
+    The `offset` is (n_samples, n_targets), or None. `row_data` are the arrays that the
+    loss is given beside each row, and `row_names` their names. A loss of one target may
+    have `n_outputs` linear predictors: coefficients, intercepts and offsets have that
+    many columns in place of `n_targets`.
     """
 
     X: np.ndarray
@@ -31,18 +45,53 @@ class Fit(NamedTuple):
     weight: np.ndarray | None
     start: Start | None
     report: Report
-    traits: Traits
+    traits: Traits = Traits(kinked=False, convex=True, linked=False)
     curvature: float = 0.0
+    offset: np.ndarray | None = None
+    row_data: tuple[np.ndarray, ...] = ()
+    row_names: tuple[str, ...] = ()
+    n_outputs: int = 1
 
     @property
     def most_whitened(self) -> int:
-        """How many columns, or rows, may be whitened by their second moments."""
-        return MAX_WHITENED_SPARSE if sparse.issparse(self.X) else MAX_WHITENED
+        """How many columns, or rows, may be whitened by their second moments.
+
+        With several outputs it is their coefficients that are so many.
+        """
+        most = MAX_WHITENED if self.dense else MAX_WHITENED_SPARSE
+        return most // self.n_outputs
+
+    @property
+    def dense(self) -> bool:
+        """Whether X is stored in full."""
+        return kind_of(self.X, None).dense
 
     @property
     def squared(self) -> bool:
         """Whether the loss is squared error, whose targets are centred."""
         return self.curvature > 0
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What belongs to the rows beside X, y and weight, for `place`."""
+        return {"offset": self.offset, "row_data": self.row_data}
+
+    def knowing(
+        self, offset: np.ndarray | None, row_data: dict[str, np.ndarray]
+    ) -> Fit:
+        """Return the same with an offset, and with row data by their names."""
+        return self._replace(
+            offset=offset,
+            row_data=tuple(row_data.values()),
+            row_names=tuple(row_data),
+        )
+
+    @property
+    def counted(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Targets and, by their names, row data of the rows that count."""
+        rows = slice(None) if self.weight is None else self.weight > 0
+        beside = (each[rows] for each in self.row_data)
+        return self.y[rows], dict(zip(self.row_names, beside, strict=True))
 
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
@@ -51,7 +100,10 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """Parameters; `epsilon` is None where the descent chooses its own steps."""
+    """Parameters; `epsilon` is None where the descent chooses its own steps.
+
+    The loss has `n_outputs` linear predictors a row.
+    """
 
     loss: Loss
     epsilon: float | None
@@ -62,6 +114,7 @@ class Task:
     intercept: bool
     backend: Backend
     device: str | None
+    n_outputs: int = 1
 
     @classmethod
     def of(cls, estimator: Any) -> Task:
@@ -82,7 +135,13 @@ class Task:
             intercept=estimator.fit_intercept,
             backend=get_backend(estimator.backend),
             device=estimator.device,
+            n_outputs=outputs_of(estimator),
         )
+
+    @property
+    def units(self) -> tuple[float, ...] | None:
+        """Units of several predictors a row, before they are known."""
+        return None if self.n_outputs == 1 else (1.0,) * self.n_outputs
 
     @property
     def smooth(self) -> bool:
@@ -99,7 +158,20 @@ class Task:
         }
 
     def penalty(self, n_features: int) -> Penalty:
-        """Return the penalty of so many coefficients, and of the intercept."""
+        """Return the penalty of so many features' coefficients, and of intercepts."""
         return Penalty.elastic_net(
             self.alpha, self.l1_ratio, n_features, intercept=self.intercept
-        )
+        ).for_outputs(self.n_outputs)
+
+
+def without_offset(
+    loss: Loss, y: np.ndarray, offset: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Subtract the offset from targets, where the loss knows their difference alone.
+
+    So do squared error, and losses whose scale is estimated. Returns the targets, and
+    the offset that is left.
+    """
+    if offset is None or not (loss == SquaredError() or is_estimated(loss)):
+        return y, offset
+    return y - offset, None

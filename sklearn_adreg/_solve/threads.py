@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any
 
-from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
+from sklearn_adreg._rows.place import kind_of
 from sklearn_adreg._solve.task import Task
 
 # BLAS itself does not share products as small as those with X of fewer entries.
@@ -101,8 +101,7 @@ _ONE_THREAD = OneThread()
 
 def suitable_threads(task: Task, X: Any) -> AbstractContextManager[None]:
     """Limit a descent by products with X to one thread, where more do not pay."""
-    # Products with a sparse X are not those of BLAS.
-    few = not task.smooth or sparse.issparse(X) or X.shape[1] <= _MOST_COLUMNS
+    few = X.shape[1] <= _MOST_COLUMNS or not (task.smooth and kind_of(X, None).dense)
     if few and X.size >= _FEWEST_ENTRIES and task.device is None:
         return _ONE_THREAD.limit()
     return nullcontext()

@@ -17,8 +17,20 @@ from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
 from sklearn_adreg.losses._base import PointwiseLoss
 from sklearn_adreg.losses._deviance import (
     GammaDeviance,
+    NegativeBinomial,
     PoissonDeviance,
     TweedieDeviance,
+)
+from sklearn_adreg.losses._distributions import (
+    NormalLogLikelihood,
+    StudentTLogLikelihood,
+)
+from sklearn_adreg.losses._labels import (
+    Bernoulli,
+    Exponential,
+    Hinge,
+    Multinomial,
+    SquaredHinge,
 )
 from sklearn_adreg.losses._relative import AbsolutePercentageError
 from sklearn_adreg.losses._robust import Cauchy, Huber, PseudoHuber, Tukey
@@ -33,24 +45,32 @@ from sklearn_adreg.losses._symmetric import (
 __all__ = [
     "AbsoluteError",
     "AbsolutePercentageError",
+    "Bernoulli",
     "Cauchy",
     "EpsilonInsensitive",
     "Expectile",
+    "Exponential",
     "GammaDeviance",
+    "Hinge",
     "Huber",
     "Linex",
     "LogCosh",
+    "Multinomial",
+    "NegativeBinomial",
+    "NormalLogLikelihood",
     "Pinball",
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
     "SquaredError",
+    "SquaredHinge",
+    "StudentTLogLikelihood",
     "Tukey",
     "TweedieDeviance",
     "loss_scorer",
 ]
 
-Loss = Callable[[Any, Any], Any]
+Loss = Callable[..., Any]
 # The names of `NAMED`, for type checkers and the completion of editors.
 Name = Literal[
     "absolute_error",
@@ -80,16 +100,19 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-# Every loss of the package by name, with its defaults.
+# Every loss of the package with one output by name, with its defaults.
 LOSSES: dict[str, PointwiseLoss] = {
     _snake_case(name): found()
     for name in __all__
-    if isinstance(found := globals().get(name), type) and not isabstract(found)
+    if isinstance(found := globals().get(name), type)
+    and not isabstract(found)
+    and getattr(found, "n_outputs", 1) == 1
 }
 
 # Names that other packages have for them.
 _ALIASES = {
     "gamma": "gamma_deviance",
+    "log_loss": "bernoulli",
     "mae": "absolute_error",
     "mse": "squared_error",
     "poisson": "poisson_deviance",

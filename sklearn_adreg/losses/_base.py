@@ -29,7 +29,9 @@ class PointwiseLoss(ABC):
     ``inverse_link(linear)``, elementwise, which returns them. If the loss of those is
     cheaper, or more exact, as a function of the linear predictor, it may have a method
     ``of_linear(y_true, linear)`` as well, which descents use. It may leave out what the
-    targets alone decide, if a method ``of_target(y_true)`` returns that.
+    targets alone decide, if a method ``of_target(y_true)`` returns that. Keyword-only
+    arguments of `__call__` are the `row_data` of ``fit``; the last two methods get them
+    as well.
 
     Attributes
     ----------
@@ -39,6 +41,16 @@ class PointwiseLoss(ABC):
     convex : bool, default=True
         Whether the loss is convex in the linear predictor, after the inverse link
         where there is one.
+
+    labels : tuple of two floats, default=(-1.0, 1.0)
+        The targets that two classes are, where a classifier is fitted. For several it
+        may have a method ``of_classes(n_classes)``, which returns a loss with as many
+        outputs, whose targets are the numbers of the classes.
+
+    n_outputs : int, default=1
+        Linear predictors a row. With several, a loss is called with targets
+        (n_samples,) and predictions (n_samples, `n_outputs`), or what `inverse_link`
+        makes of them, and returns one value per sample.
 
     Examples
     --------
@@ -64,6 +76,8 @@ class PointwiseLoss(ABC):
 
     kinked: ClassVar[bool] = False
     convex: ClassVar[bool] = True
+    labels: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    n_outputs: ClassVar[int] = 1
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name: the fields of a dataclass, so that searches set them.
@@ -127,6 +141,16 @@ def absolute(error: Any) -> Any:
     JAX's own has 1 there, which costs digits where two branches are added.
     """
     return error * adnp.sign(error)
+
+
+def softplus(linear: Any, part: Any = 0.0) -> Any:
+    """log(1 + e^z), less `part` of z; it does not overflow.
+
+    Nor do it or its derivative lose digits in a tail where they vanish.
+    """
+    side = adnp.sign(linear)  # a constant to every backend
+    straight = ((1 + side) / 2 - part) * linear
+    return straight + adnp.log1p(adnp.exp(-side * linear))
 
 
 def refuse_targets(

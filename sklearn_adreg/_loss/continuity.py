@@ -1,0 +1,127 @@
+"""Whether a loss jumps: its increments are then more than its derivatives explain.
+
+Between neighbours on a grid of predictions a loss changes by the integral of its
+derivative. What the trapezoid rule misses of that shrinks with the interval, at the
+kinks and cusps of a continuous loss as well; at a jump it stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._loss.slopes import Differentiate
+from sklearn_adreg._loss.traits import OWN, looked_at
+from sklearn_adreg.backends.base import Backend
+from sklearn_adreg.losses import Loss
+
+# Predictions for each target, and parts that an interval is divided into.
+_POINTS, _PARTS = 64, 64
+# Intervals where the most is missing, and how often they are divided: a slope of 1e6 in
+# units of the targets' scale is told from a jump then.
+_LOOKED_INTO, _DIVISIONS = 4, 5
+# What is missing at a jump stays: 64 parts leave an eighth of it at the end of a square
+# root, and less at a kink. Once intervals are narrow it is in few parts, where all have
+# some rounding; and parts are so many units of that wide.
+_KEPT, _ALONE, _UNITS = 0.2, 0.1, 4.0
+# Jumps matter from this part of what the loss changes by near its targets, and this
+# part of the loss itself (rounding of LINEX in billionths is a tenth of it); what is
+# missing, from a part of the loss that no other rounding reaches.
+_MATTERS, _OF_LOSS, _NOISE = 5e-3, 1e-3, 1e-9
+
+
+class Jump(NamedTuple):
+    """A loss that changes from one value to another at a linear predictor."""
+
+    y_true: float
+    linear: float
+    before: float
+    after: float
+
+
+def find_jump(
+    loss: Loss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Jump | None:
+    """Look for a jump on the range of the target, (n_samples, n_targets)."""
+    if type(loss) in OWN:
+        return None
+    whole = LinearLoss.of(loss, tuple(row_data))
+    differentiate = backend.value_and_derivative(whole)
+    known, grid, _ = looked_at(loss, target, row_data, _POINTS)
+    values, _, missing = _seen(differentiate, known, grid)
+    # The second half of the grid is near the targets.
+    near = np.sort(values[len(values) // 2 :], axis=1)
+    size = np.tile(near[:, 3 * _POINTS // 4] - near[:, 0], 2)
+    # A jump stands out from its neighbours, however steep the loss is elsewhere.
+    with np.errstate(all="ignore"):
+        around = missing.copy()
+        around[:, 1:-1] = (missing[:, 2:] + missing[:, :-2]) / 2
+        score = np.nan_to_num((missing - around) / size[:, None], posinf=0.0)
+    worst = np.argsort(score, axis=None)[-_LOOKED_INTO:]
+    row, column = np.unravel_index(worst[score.flat[worst] > _MATTERS], score.shape)
+    if not len(row):
+        return None
+    ends = grid[row, column], grid[row, column + 1]
+    there = [each[row] for each in known]
+    return _jump(differentiate, there, ends, _MATTERS * size[row])
+
+
+def _jump(
+    differentiate: Differentiate,
+    known: list[np.ndarray],
+    ends: tuple[np.ndarray, np.ndarray],
+    least: np.ndarray,
+) -> Jump | None:
+    """Divide intervals, and the part of each where the most is missing.
+
+    None where it becomes less in all of them, or where slopes explain the rest.
+    """
+    every, before, stays = np.arange(len(least)), np.zeros(len(least)), True
+    for _ in range(_DIVISIONS):
+        parts = np.linspace(*ends, _PARTS + 1, axis=1)
+        values, slopes, missing = _seen(differentiate, known, parts)
+        low = every, missing.argmax(axis=1)
+        high = every, low[1] + 1
+        alone = missing[low] > _ALONE * missing.sum(axis=1)
+        stays = stays & (alone | (before == 0)) & (missing[low] > _KEPT * before)
+        if not stays.any():
+            return None
+        before, end = missing[low], parts[high]
+        width = _UNITS * _PARTS * np.spacing(np.abs(end))
+        ends = np.minimum(parts[low], end - width), end
+    steepest = np.maximum(abs(slopes[low]), abs(slopes[high]))
+    jumps = abs(values[high] - values[low]) - steepest * (parts[high] - parts[low])
+    least = np.maximum(
+        least, _OF_LOSS * np.maximum(abs(values[low]), abs(values[high]))
+    )
+    jumps = np.where(stays & (jumps > least), jumps / least, 0.0)
+    worst = jumps.argmax()
+    if not jumps[worst] > 0:
+        return None
+    each = known[0], end, values[low], values[high]
+    return Jump(*(float(vector[worst]) for vector in each))
+
+
+def _seen(
+    differentiate: Differentiate, known: list[np.ndarray], linear: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values and slopes, and what the trapezoid rule misses of their increments."""
+    target, *row_data = (np.repeat(each, linear.shape[1], axis=0) for each in known)
+    with np.errstate(all="ignore"):
+        found = differentiate(target, linear.ravel(), *row_data)
+        values, slopes = (np.asarray(each).reshape(linear.shape) for each in found)
+        rises = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.diff(linear, axis=1)
+        missing = np.abs(np.diff(values, axis=1) - rises)
+        missing -= _NOISE * np.abs(values[:, 1:])
+    return (
+        values,
+        slopes,
+        np.where(missing > 0, np.nan_to_num(missing, posinf=0.0), 0.0),
+    )

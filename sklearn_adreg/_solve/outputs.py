@@ -1,0 +1,127 @@
+"""Several linear predictors a row: in which units, and what whitens them.
+
+A descent must not depend on the units of a predictor, which need not be those of the
+targets: one may be the logarithm of a scale, another a level. A predictor's own unit is
+the distance at which the slopes of the rows vanish, the root mean square of g / c for
+slopes g and the mean curvature c: of squared error the root mean square residual, of
+the logarithm of a scale one. With slopes g and the mean curvature matrix C in these
+units, predictors V v are white where V^T C V is the identity.
+
+Where no row has a slope along a direction, as none has along (1, ..., 1) of a softmax,
+predictors stay orthogonal to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._descent.constant import output_units
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._rows.moments import positive_roots
+
+# Windows in which the curvature is measured, in units: those of a smooth loss show most
+# digits in one of the root of rounding, those of a kinked one only in a wide one.
+_SMOOTH, _KINKED = 1e-5, 1.0
+# Units of smooth losses are right after the second round: the first one's window may
+# have been far from them.
+_ROUNDS = 3
+# Predictors may be so far from where they were looked at, in units, and a direction in
+# which slopes are smaller, relative, there as well is none.
+_AROUND, _NO_SLOPE = 1.0, 1e-10
+# Units change by no more: where a predictor has nearly no curvature, it is not known.
+_MOST = 1e3
+# Mean curvatures of white predictors, relative to the largest, are raised to this.
+_FLOOR = 1e-3
+
+
+class Outputs(NamedTuple):
+    """Units (k,) of the predictors, the factor V (k, q), and the loss of a unit.
+
+    Theta (p, k) is in the span of the `basis` (k, q), whose columns are orthonormal:
+    along what is orthogonal to them no row has a slope. It is None where there is none.
+    """
+
+    units: np.ndarray
+    factor: np.ndarray
+    size: float
+    basis: np.ndarray | None
+
+    def spanned(self, theta: np.ndarray) -> np.ndarray:
+        """Return theta without what no row sees, (p k,)."""
+        assert self.basis is not None
+        columns = theta.reshape(-1, len(self.units))
+        return (columns @ self.basis @ self.basis.T).reshape(-1)
+
+
+def outputs_of_rows(objective: MeanLoss, theta: np.ndarray, *, kinked: bool) -> Outputs:
+    """Measure the predictors of some rows at theta."""
+    linear = objective.linear_predictor(theta)
+    units, bent = _measured(objective, linear, kinked=kinked)
+    size = float((np.diag(bent) * units**2).mean())
+    if not (np.isfinite(bent).all() and size > 0):
+        return Outputs(units, np.diag(units), 1.0, None)
+    basis = _live(objective, linear, units)
+    directions = np.eye(len(units)) if basis is None else basis
+    bent = directions.T @ (bent / size) @ directions
+    scale = positive_roots(np.diag(bent))
+    values, vectors = np.linalg.eigh(bent / np.outer(scale, scale))
+    values = np.maximum(values, _FLOOR * values[-1])
+    factor = directions / scale @ vectors / np.sqrt(values)
+    return Outputs(units, factor, size, basis)
+
+
+def _measured(
+    objective: MeanLoss, linear: Any, *, kinked: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Units of the predictors, and their mean curvature (k, k)."""
+    units = output_units(objective)[1]
+    if kinked:
+        return units, _mean_curvature(
+            objective.at_units(units).through(_KINKED), linear
+        )
+    rows, _, weight, *_ = objective.data
+    slope = objective.point(linear).slope
+    _, (square,) = rows.apply(_mean_squares, weight, slope)
+    for _ in range(_ROUNDS):
+        seen = objective.at_units(units).through(_SMOOTH)
+        curvature = np.diag(_mean_curvature(seen, linear))
+        change = np.sqrt(np.asarray(square, np.float64)) / curvature / units
+        known = np.isfinite(change) & (change > 0)
+        units = units * np.where(known, np.clip(change, 1 / _MOST, _MOST), 1.0)
+    return units, _mean_curvature(objective.at_units(units).through(_SMOOTH), linear)
+
+
+def _mean_curvature(objective: MeanLoss, linear: Any) -> np.ndarray:
+    found = objective.data.rows.numpy(objective.point(linear).curvature)
+    return np.asarray(found.sum(axis=0, dtype=np.float64))
+
+
+def _mean_squares(xp: Any, weight: Any, slope: Any) -> Any:
+    """Visitor: mean squares of slopes, from those that are weighted."""
+    shares = xp.where(weight > 0, weight, 1.0)[:, None]
+    return (), ((xp.square(slope) / shares).sum(axis=0),)
+
+
+def _live(objective: MeanLoss, linear: Any, units: np.ndarray) -> np.ndarray | None:
+    """Orthonormal directions (k, q) that rows have slopes along, here or near here.
+
+    None where that is all.
+    """
+    rows = objective.data.rows
+    rng = np.random.default_rng(0)
+    seen = []
+    for distance in (0.0, _AROUND):
+        moved = distance * units * rng.standard_normal((rows.shape[0], len(units)))
+        moved = rows.vector(moved + rows.numpy(linear))
+        slope = rows.numpy(objective.point(moved).slope)
+        seen.append(slope[np.isfinite(slope).all(axis=1)])
+    slopes = np.concatenate(seen).astype(np.float64) * units
+    _, values, directions = np.linalg.svd(slopes, full_matrices=False)
+    noise = max(_NO_SLOPE, 64 * float(np.finfo(rows.dtype).eps))
+    null = values <= noise * values.max(initial=0.0)
+    if null.all() or not null.any():
+        return None
+    along = units[:, None] * directions[null].T
+    return np.linalg.qr(along, mode="complete")[0][:, along.shape[1] :]
