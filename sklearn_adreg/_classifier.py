@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -178,14 +178,14 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         self,
         loss: str | Loss = "log_loss",
         *,
-        epsilon: float | str = "auto",
+        epsilon: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
         alpha: float = 1e-4,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
-        backend: str | Backend = "autograd",
+        backend: Literal["autograd", "jax"] | Backend = "autograd",
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,

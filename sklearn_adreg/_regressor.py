@@ -407,6 +407,11 @@ class GradientDescentRegressor(
         UserWarning
             If `fit` had an offset and there is none here. In a search, scikit-learn
             passes it on with metadata routing alone.
+
+        See Also
+        --------
+        sklearn_adreg.losses.d2_score : D^2 of predictions, by any loss.
+        sklearn_adreg.losses.loss_scorer : A scorer for searches, by any loss.
         """
         if offset is None and getattr(self, "_with_offset", False):
             warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression, PoissonRegressor
-from sklearn.metrics import get_scorer, mean_pinball_loss
+from sklearn.metrics import (
+    d2_absolute_error_score,
+    d2_pinball_score,
+    d2_tweedie_score,
+    get_scorer,
+    mean_pinball_loss,
+    r2_score,
+)
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import Huber, Pinball, PointwiseLoss, loss_scorer
+from sklearn_adreg.losses import Huber, Pinball, PointwiseLoss, d2_score, loss_scorer
 
 X, y = load_diabetes(return_X_y=True)
 ALIASES = {
@@ -188,3 +196,45 @@ def test_scorers_route_weights() -> None:
     both = GradientDescentRegressorCV([0.1], loss="mae", scoring=scorer, max_iter=9)
     both.set_params(tol=0).fit(X, y, sample_weight=weight)
     assert np.isfinite(both.best_score_)
+
+
+@pytest.mark.parametrize(
+    ("loss", "theirs"),
+    [
+        ("mse", r2_score),
+        ("mae", d2_absolute_error_score),
+        (Pinball(0.8), partial(d2_pinball_score, alpha=0.8)),
+        ("poisson", partial(d2_tweedie_score, power=1)),
+        ("gamma", partial(d2_tweedie_score, power=2)),
+    ],
+)
+def test_d2_is_that_of_scikit_learn(loss: Any, theirs: Any) -> None:
+    found = PoissonRegressor().fit(X, y).predict(X)
+    weight = np.arange(len(y)) % 3
+    assert_allclose(d2_score(y, found, loss=loss), theirs(y, found), atol=1e-6)
+    expected = theirs(y, found, sample_weight=weight)
+    mine = d2_score(y, found, loss=loss, sample_weight=weight)
+    assert_allclose(mine, expected, atol=1e-6)
+    if theirs is not d2_tweedie_score and not isinstance(theirs, partial):
+        both = np.column_stack([y, y[::-1]])
+        predicted = np.column_stack([found, found])
+        expected = theirs(both, predicted)
+        assert_allclose(d2_score(both, predicted, loss=loss), expected, atol=1e-6)
+
+
+def test_d2_of_a_loss_that_sees_its_row() -> None:
+    def weighed(y_true: Any, y_pred: Any, *, cost: Any) -> Any:
+        return cost * (y_true - y_pred) ** 2
+
+    cost = 1.0 + np.arange(len(y)) % 2
+    found = LinearRegression().fit(X, y).predict(X)
+    mine = d2_score(y, found, loss=weighed, row_data={"cost": cost})
+    assert_allclose(mine, r2_score(y, found, sample_weight=cost), rtol=1e-6)
+
+
+def test_d2_refuses() -> None:
+    with pytest.raises(ValueError, match=r"Pass Huber\(scale=...\)"):
+        d2_score(y, y, loss="huber")
+    with pytest.raises(ValueError, match=r"\(2,\) and \(442,\)"):
+        d2_score(y, y[:2], loss="mse")
+    assert d2_score(y, y, loss=Huber(scale=1.0)) == 1.0

@@ -4,8 +4,9 @@ from pathlib import Path
 
 ORDER = (
     # a loss of one's own, and those that are there
-    *("flights_cost", "own_loss", "losses", "quantile_fan", "flights", "robust"),
-    *("poisson", "lasso", "sparse"),
+    *("flights_cost", "own_loss", "costs_of_rows", "losses", "quantile_fan"),
+    *("flights", "intervals", "robust", "poisson", "tobit", "classifier"),
+    *("lasso", "sparse"),
     # gradient descent at work
     *("linear_regression", "epsilon", "loss_curves", "coefficient_paths"),
     *("choosing_epsilon", "early_stopping", "grid_search", "backends"),

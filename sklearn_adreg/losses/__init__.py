@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
 from sklearn_adreg.losses._base import PointwiseLoss
+from sklearn_adreg.losses._d2 import d2_score
 from sklearn_adreg.losses._deviance import (
     GammaDeviance,
     NegativeBinomial,
@@ -67,6 +68,7 @@ __all__ = [
     "StudentTLogLikelihood",
     "Tukey",
     "TweedieDeviance",
+    "d2_score",
     "loss_scorer",
 ]
 
@@ -75,22 +77,28 @@ Loss = Callable[..., Any]
 Name = Literal[
     "absolute_error",
     "absolute_percentage_error",
+    "bernoulli",
     "cauchy",
     "epsilon_insensitive",
     "expectile",
+    "exponential",
     "gamma",
     "gamma_deviance",
+    "hinge",
     "huber",
     "linex",
     "log_cosh",
+    "log_loss",
     "mae",
     "mse",
+    "negative_binomial",
     "pinball",
     "poisson",
     "poisson_deviance",
     "pseudo_huber",
     "quantile",
     "squared_error",
+    "squared_hinge",
     "tukey",
     "tweedie_deviance",
 ]

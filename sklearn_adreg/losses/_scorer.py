@@ -10,16 +10,21 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn_adreg.losses._base import is_estimated
 
 
+def check_known_scale(loss: Any) -> None:
+    """Raise where a loss to score by leaves its scale to each fit."""
+    if is_estimated(loss):
+        raise ValueError(
+            f"The loss {loss!r} must have a number as its scale to score by, the same "
+            "for all models. Got 'mad', which each fit estimates anew. Pass "
+            f"{type(loss).__name__}(scale=...), in units of y."
+        )
+
+
 class LossScorer:
     """The scorer that `loss_scorer` makes; it pickles if its loss does."""
 
     def __init__(self, loss: Any) -> None:
-        if is_estimated(loss):
-            raise ValueError(
-                f"The loss {loss!r} must have a number as its scale to score by, the "
-                "same for all models. Got 'mad', which each fit estimates anew. Pass "
-                f"{type(loss).__name__}(scale=...), in units of y."
-            )
+        check_known_scale(loss)
         self.loss = loss
         self._requests = MetadataRequest(owner=repr(self))
         self.set_score_request(sample_weight=None, offset=None, row_data=None)
