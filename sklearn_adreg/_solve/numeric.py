@@ -150,10 +150,13 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         )
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
+    endless = any(
+        _endless(task, fit, objective, column, number)
+        for number, column in enumerate(theta.T)
+    )
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    endless = any(_endless(task, fit, objective, theta, j) for j in range(len(coef.T)))
     return Solution(coef, intercept, curve, task.epsilon, error, endless)
 
 
@@ -161,9 +164,12 @@ def _endless(
     task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
 ) -> bool:
     """Whether the objective of a target falls for ever beyond where steps end."""
-    target = objective.data.rows.vector(fit.y[:, column])
-    alone = replace(objective, data=objective.data._replace(target=target))
-    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
+    rows = objective.data.rows
+    data = objective.data._replace(target=rows.vector(fit.y[:, column]))
+    if fit.offset is not None and task.n_outputs == 1:
+        data = data._replace(offset=rows.vector(fit.offset[:, column]))
+    alone = replace(objective, data=data)
+    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta)
 
 
 def _step_by_step(
