@@ -319,6 +319,23 @@ def test_own_losses_are_given_the_labels_that_they_ask_for() -> None:
     assert_allclose(model.coef_, expected.fit(X, y).coef_, atol=1e-7)
 
 
+def priced(y_true: Any, y_pred: Any, *, cost: Any) -> Any:
+    return cost * adnp.logaddexp(0, -y_true * y_pred)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_each_row_has_its_own_cost(n_classes: int) -> None:
+    X, y = overlapping(n_classes)
+    cost = np.random.default_rng(4).gamma(2.0, size=len(y))
+    model = GradientDescentClassifier(priced, tol=1e-9, alpha=0.0)
+    model.fit(X, y, row_data={"cost": cost})
+    weighted = GradientDescentClassifier(of_zero_and_one, tol=1e-9, alpha=0.0)
+    weighted.fit(X, y, sample_weight=cost)
+    assert_allclose(model.coef_, weighted.coef_, atol=1e-7)
+    with pytest.raises(ValueError, match="priced needs row_data with 'cost'"):
+        model.fit(X, y)
+
+
 def test_least_squares_is_one_of_them() -> None:
     X, y = overlapping()
     model = GradientDescentClassifier(SquaredError(), alpha=0.0).fit(X, y)
