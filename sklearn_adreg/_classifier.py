@@ -123,7 +123,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         The step length used; with 'auto' that of the whitened coordinates.
 
     loss_ : object
-        The loss of the fit, where it is an object that has a probability.
+        The loss of the fit, where it is an object that has a probability or takes row
+        data; `Multinomial` of several classes with the log loss.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -205,7 +206,12 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
     @in_fit_context
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        row_data: Any = None,
     ) -> Self:
         """Fit the model.
 
@@ -227,18 +233,23 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
             odds already. Of several classes one for each, as the probabilities of a
             softmax are the same where all are moved alike. None is zero.
 
+        row_data : data frame, structured array or mapping of arrays, default=None
+            What else the loss is to know of each row, such as what a mistake costs
+            there: its keyword-only arguments, as in `GradientDescentRegressor.fit`.
+
         Returns
         -------
         GradientDescentClassifier
             The fitted estimator itself.
         """
         beside = {"sample_weight": sample_weight, "offset": offset}
+        beside["row_data"] = row_data
         with self._followed(X, y, beside) as step:
             before = dict(vars(self))
             try:
                 model, given = self._coded(X, y, sample_weight)
                 # Here, so that its warnings point at the line that called fit.
-                model._fit(*given, offset, step=step)
+                model._fit(*given, offset, row_data, step=step)
                 return self._store(model)
             except BaseException:
                 self.__dict__ = before

@@ -232,6 +232,8 @@ def test_textbook_reaches_the_same(loss: str) -> None:
     # Of the hinge, steps of one length swing around the kinks.
     reached, best = model.loss_curve_[-1], exact.loss_curve_[-1]
     assert reached == pytest.approx(best, rel=1e-2 if loss == "hinge" else 1e-5)
+    if loss == "log_loss":  # what the softmax leaves open sums to zero
+        assert_allclose(model.intercept_, exact.intercept_, atol=1e-4)
 
 
 def test_a_step_that_is_too_long() -> None:
@@ -317,6 +319,23 @@ def test_own_losses_are_given_the_labels_that_they_ask_for() -> None:
     model = GradientDescentClassifier(careful, tol=1e-9).fit(X, y)
     expected.set_params(class_weight={1: 5.0}, alpha=1e-4 / np.mean(1 + 4 * y))
     assert_allclose(model.coef_, expected.fit(X, y).coef_, atol=1e-7)
+
+
+def priced(y_true: Any, y_pred: Any, *, cost: Any) -> Any:
+    return cost * adnp.logaddexp(0, -y_true * y_pred)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_each_row_has_its_own_cost(n_classes: int) -> None:
+    X, y = overlapping(n_classes)
+    cost = np.random.default_rng(4).gamma(2.0, size=len(y))
+    model = GradientDescentClassifier(priced, tol=1e-9, alpha=0.0)
+    model.fit(X, y, row_data={"cost": cost})
+    weighted = GradientDescentClassifier(of_zero_and_one, tol=1e-9, alpha=0.0)
+    weighted.fit(X, y, sample_weight=cost)
+    assert_allclose(model.coef_, weighted.coef_, atol=1e-7)
+    with pytest.raises(ValueError, match="priced needs row_data with 'cost'"):
+        model.fit(X, y)
 
 
 def test_least_squares_is_one_of_them() -> None:

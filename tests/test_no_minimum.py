@@ -69,6 +69,18 @@ def test_steps_of_a_given_length(backend: Any) -> None:
     model.fit(X[apart], NOISY[apart])
 
 
+def test_steps_of_a_given_length_with_offsets() -> None:
+    apart = np.abs(X[:, 0] - 0.3) > 0.3
+    parameters: dict[str, Any] = {"epsilon": 2.0, "tol": 1e-3, "max_iter": 5_000}
+    model, offset = GradientDescentRegressor(logistic, **parameters), X[apart, :2] / 9
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(
+            X[apart], np.column_stack([NOISY, SEPARABLE])[apart], offset=offset[:, ::-1]
+        )
+    model.fit(X[apart], NOISY[apart], offset=offset[:, 0])
+    model.fit(X[apart], np.column_stack([NOISY, -NOISY])[apart], offset=offset)
+
+
 def test_a_loss_that_is_not_defined_at_zero() -> None:
     def barrier(y: Any, z: Any) -> Any:
         return -adnp.log(3 + z - y)

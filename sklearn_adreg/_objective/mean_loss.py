@@ -106,7 +106,6 @@ class MeanLoss:
         nothing = np.empty((len(target), 0), rows.dtype)
         alone = HostRows(nothing, None, np.zeros(0), rows.intercept)
         known = tuple(rows.numpy(each) for each in row_data)
-        target = target.reshape(len(target), -1)
         for j in range(target.shape[1]):
             beside = offset
             if offset is not None:

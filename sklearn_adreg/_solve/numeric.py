@@ -37,7 +37,8 @@ from sklearn_adreg._report import diverged
 from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg._solve.start import refusal
+from sklearn_adreg._solve.outputs import outputs_of_rows
+from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
 
 # Theta at the end, the objective at the start and after each step, and the error.
@@ -135,6 +136,10 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     linked = fit.traits.linked
     if fit.start is None:
         start = constant_theta(objective, linked=linked)
+        if task.n_outputs > 1:
+            kinked = fit.traits.kinked
+            outputs = outputs_of_rows(rough(objective), start[:, 0], kinked=kinked)
+            start = outputs.spanned(start[:, 0])[:, None]
     else:
         start = data.rows.inner(*fit.start).reshape(-1, fit.y.shape[1])
     scale = target_scale(data, linked=linked, given=fit.start is not None)
