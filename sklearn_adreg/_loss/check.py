@@ -78,8 +78,9 @@ def check_loss(
     spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
     linear = around if linked else y_true + around * spread
     whole = LinearLoss.of(loss)
+    units = np.full(n_outputs, spread)
     if n_outputs > 1:
-        linear = _several(whole, y_true, around, linear, n_outputs)
+        linear, units = _several(whole, y_true, around, units)
     values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
     for rows, done in _REARRANGED.items():
@@ -89,7 +90,7 @@ def check_loss(
             raise _coupled(loss, f"'{error}' from it when {done}") from error
         if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
             raise _coupled(loss, f"other values for the same samples when {done}")
-    _check_derivatives(whole, backend, y_true, linear, _STEPS * spread)
+    _check_derivatives(whole, backend, y_true, linear, units)
     if n_outputs == 1:
         _check_labels(whole, backend, target[:, 0])
 
@@ -98,26 +99,30 @@ def _several(
     whole: LinearLoss,
     y_true: np.ndarray,
     around: np.ndarray,
-    near: np.ndarray,
-    n_outputs: int,
-) -> np.ndarray:
-    """Linear predictors (n, k) to try a loss with: near zero, or near the targets.
+    units: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear predictors (n, k) to try a loss with, and what they are measured in (k,).
 
-    One of several may be the logarithm of a scale, which no level of the targets is.
+    They are near zero, or near the targets, in the units given: one of several may be
+    the logarithm of a scale, which no level of the targets is.
     """
-    turned = [np.roll(around, 3 * number) for number in range(n_outputs)]
-    small = np.stack(turned, axis=1)
-    moved = np.stack([np.roll(near - y_true, 3 * j) for j in range(n_outputs)], axis=1)
-    levels = moved + y_true[:, None]
-    for linear in small, np.column_stack([levels[:, 0], small[:, 1:]]), levels:
+    turned = [np.roll(around, 3 * number) for number in range(len(units))]
+    small, ones = np.stack(turned, axis=1), np.ones_like(units)
+    levels = small * units + y_true[:, None]
+    first = np.arange(len(units)) == 0
+    for linear, unit in (
+        (small, ones),
+        (np.where(first, levels, small), np.where(first, units, ones)),
+        (levels, units),
+    ):
         with np.errstate(all="ignore"):
             try:
                 values = np.asarray(whole(y_true.copy(), linear.copy()))
             except Exception:
                 break  # what is wrong with it is said where it is called again
         if values.dtype.kind == "f" and np.isfinite(values).all():
-            return linear
-    return small
+            return linear, unit
+    return small, ones
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -221,7 +226,7 @@ def _check_derivatives(
     backend: Backend,
     y_true: np.ndarray,
     linear: np.ndarray,
-    steps: np.ndarray,
+    units: np.ndarray,
 ) -> None:
     differentiate = backend.value_and_derivative(whole)
     try:
@@ -242,9 +247,12 @@ def _check_derivatives(
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    for axis in np.eye(linear.shape[1] if linear.ndim == 2 else 1, dtype=linear.dtype):
+    for output, unit in enumerate(units):
+        axis = (np.arange(len(units)) == output).astype(linear.dtype)
         along = slopes.reshape(len(y_true), -1) @ axis
-        moves = [step * (axis if linear.ndim == 2 else axis[0]) for step in steps]
+        moves = [
+            step * unit * (axis if linear.ndim == 2 else axis[0]) for step in _STEPS
+        ]
         _check_secants(whole.loss, differentiate, y_true, linear, along, moves)
 
 

@@ -33,6 +33,7 @@ from sklearn_adreg._solve.prepare import (
     in_white_coordinates,
 )
 from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
+from sklearn_adreg._solve.quantiles import solve_quantiles
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
@@ -41,7 +42,7 @@ from sklearn_adreg._solve.squared_error import (
 )
 from sklearn_adreg._solve.task import Fit, Start, Task
 from sklearn_adreg._solve.threads import suitable_threads
-from sklearn_adreg.losses import SquaredError
+from sklearn_adreg.losses import Quantiles, SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
 _SQUARED_ERROR = Traits(kinked=False, convex=True, linked=False)
@@ -104,6 +105,14 @@ class Route(NamedTuple):
 ROUTES = (
     Route("auto", "smooth", "squared", "any",
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
+    Route("auto", "smooth", "quantiles", "any",
+          f"quasi-Newton, {_WINDOWS}, and hinges on what crosses",
+          "MeanLoss, StraightLoss",
+          partial(solve_quantiles, prepare=in_white_coordinates, method=quasi_newton)),
+    Route("auto", "l1", "quantiles", "any",
+          f"proximal Newton, {_WINDOWS}, and hinges on what crosses",
+          "MeanLoss, StraightLoss",
+          partial(solve_quantiles, prepare=in_place, method=proximal_newton)),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
           partial(_QUASI_NEWTON, windows=True)),
@@ -151,10 +160,13 @@ def solve(
         check_loss(task.loss, task.backend, counted, task.n_outputs)
         traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
         fit = fit._replace(traits=traits)
+    kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
+    if isinstance(task.loss, Quantiles) and task.n_outputs > 1 and task.device is None:
+        kind = "quantiles"
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
-        "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth",
+        kind,
     )
     # Moments are large products, which gain by more threads; working sets do not.
     direct = fit.squared and (task.smooth or task.epsilon is not None)

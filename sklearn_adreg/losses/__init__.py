@@ -12,7 +12,7 @@ from collections.abc import Callable
 from inspect import isabstract
 from typing import Any
 
-from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
+from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball, Quantiles
 from sklearn_adreg.losses._base import PointwiseLoss
 from sklearn_adreg.losses._deviance import (
     GammaDeviance,
@@ -47,6 +47,7 @@ __all__ = [
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
+    "Quantiles",
     "SquaredError",
     "StudentTLogLikelihood",
     "Tukey",
