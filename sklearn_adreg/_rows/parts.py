@@ -75,7 +75,7 @@ class PartRows(HostVectors):
     ) -> np.ndarray:
         """Second moments of some columns, weighted by `h`.
 
-        The `factor`, (p, r), is one of the columns of X, applied for each predictor.
+        The `factor` is one of all predictors of those columns of X, applied to each.
         """
         h = np.ones(self.shape[0]) if h is None else h
         rows, by_part = self._taken[0], self._by_part(h)
@@ -94,8 +94,9 @@ class PartRows(HostVectors):
                     weights = by_part[:, both] @ product[both].astype(self.dtype)
                     block = rows.gram(weights, features, factor)
                     found[:, a, :, b], found[:, b, :, a] = block, block.T
-        flat = found.reshape(size * n_outputs, -1)
-        return flat if columns is None else flat[np.ix_(chosen, chosen)]
+        flat = found.reshape(size * n_outputs, size * n_outputs)
+        whole = columns is None or factor is not None
+        return flat if whole else flat[np.ix_(chosen, chosen)]
 
     def diagonal(self, h: np.ndarray) -> np.ndarray:
         """Second moments of the columns, weighted by `h`."""
