@@ -6,18 +6,22 @@ Run with names of the parts to run, or without for all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from _compare import BACKENDS, compare, gap_of, ours, run
-from _timing import report
+from _timing import interleaved, report
 from glum import GeneralizedLinearRegressor
+from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from sklearn_adreg import GradientDescentClassifier
-from sklearn_adreg.losses import Bernoulli
+from sklearn_adreg import GradientDescentClassifier, GradientDescentRegressor
+from sklearn_adreg.losses import Bernoulli, NormalLogLikelihood, Pinball, Quantiles
+
+LEVELS = tuple(np.arange(1, 11) / 11)
 
 
 def labels(n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +85,92 @@ def classifier() -> None:
         compare(f"classifier, {loss}, 300,000 x 60", models, peers, X, y)
 
 
-PARTS = {part.__name__: part for part in (bernoulli, classifier)}
+def likelihood(Z: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], Any]:
+    """Mean negative log-likelihood of location and log scale, and its gradient."""
+    p = Z.shape[1]
+
+    def value_and_gradient(unknowns: np.ndarray) -> tuple[float, np.ndarray]:
+        log_scale = Z @ unknowns[p:]
+        inverse = np.exp(-log_scale)
+        error = (y - Z @ unknowns[:p]) * inverse
+        slopes = -error * inverse, 1 - error**2
+        gradient = [Z.T @ slope for slope in slopes]
+        value = (error**2 / 2 + log_scale).mean() + np.log(2 * np.pi) / 2
+        return float(value), np.concatenate(gradient) / len(y)
+
+    return value_and_gradient
+
+
+def normal(n_rows: int = 200_000, n_columns: int = 20) -> None:
+    """Fit normal location and scale, beside L-BFGS-B with the gradient by hand."""
+    for correlation, target in (0.0, ">= 1"), (0.9, ">= 5"):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((n_rows, n_columns))
+        for column in range(1, n_columns):
+            new = np.sqrt(1 - correlation**2) * X[:, column]
+            X[:, column] = correlation * X[:, column - 1] + new
+        log_scale = X @ (0.6 * rng.standard_normal(n_columns) / np.sqrt(n_columns))
+        y = X @ rng.standard_normal(n_columns) + 5
+        y += np.exp(log_scale) * rng.standard_normal(n_rows)
+        Z = np.c_[(X - X.mean(axis=0)) / X.std(axis=0), np.ones(n_rows)]
+        start = np.zeros(2 * (n_columns + 1))
+        start[n_columns], start[-1] = y.mean(), np.log(y.std())
+        found = SimpleNamespace()
+        model = GradientDescentRegressor(NormalLogLikelihood())
+
+        def by_hand(Z: np.ndarray = Z, y: Any = y, start: Any = start) -> None:
+            options = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-8}
+            found.by_hand = minimize(  # noqa: B023
+                likelihood(Z, y), start, jac=True, method="L-BFGS-B", options=options
+            )
+
+        def fit(X: np.ndarray = X, y: Any = y, model: Any = model) -> None:
+            model.fit(X, y)
+
+        times = interleaved({"ours": fit, "by hand": by_hand}, repeat=3)
+        name = f"normal, {n_rows:,} x {n_columns}, correlation {correlation}"
+        ratio = times["by hand"] / times["ours"]
+        report(f"{name}: L-BFGS-B / ours", f"{ratio:.2f}", target)
+        report("  evaluations of L-BFGS-B", f"{found.by_hand.nfev}", "")
+        gap = model.loss_curve_[-1] - found.by_hand.fun
+        report("  objective less that of L-BFGS-B", f"{gap:.1e}", "<= 1e-8")
+
+
+def quantiles(n_rows: int = 100_000, n_columns: int = 25) -> None:
+    """Fit ten quantiles that do not cross, beside ten separate fits."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_columns))
+    spread = X @ (0.05 * rng.standard_normal(n_columns))
+    noise = (1 + 1.5 * np.abs(spread)) * np.exp(spread) * rng.standard_t(4, n_rows)
+    y = X @ rng.standard_normal(n_columns) + noise
+    together = GradientDescentRegressor(Quantiles(LEVELS))
+    alone = [GradientDescentRegressor(Pinball(level)) for level in LEVELS]
+    times = interleaved(
+        {
+            "together": lambda: together.fit(X, y),
+            "alone": lambda: [model.fit(X, y) for model in alone],
+        },
+        repeat=3,
+    )
+    predicted = together.predict(X)
+    separate = np.column_stack([model.predict(X) for model in alone])
+    losses = [
+        sum(Pinball(q)(y, z).mean() for q, z in zip(LEVELS, each.T, strict=True))
+        for each in (predicted, separate)
+    ]
+    name = f"ten quantiles, {n_rows:,} x {n_columns}"
+    ratio = times["together"] / times["alone"]
+    report(f"{name}: together / one by one", f"{ratio:.2f}", "<= 2")
+    report("  pinball losses, the same", f"{losses[0] / losses[1]:.6f}", "<= 1.005")
+    steps = np.diff(predicted, axis=1).min() / y.std()
+    report(
+        "  least difference of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8"
+    )
+    crossed = (np.diff(separate, axis=1) < 0).any(axis=1).sum()
+    report("  rows that cross one by one", f"{crossed}", "")
+
+
+PARTS = {part.__name__: part for part in (bernoulli, classifier, normal, quantiles)}
 
 if __name__ == "__main__":
     run(PARTS, list(PARTS))

@@ -21,6 +21,7 @@ from scipy import sparse
 import sklearn_adreg._rows
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.moments import centred, measured
+from sklearn_adreg._rows.parts import PartRows
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg.backends import get_backend
 
@@ -109,6 +110,11 @@ def _sparse(kind: Any, dtype: Any = np.float64) -> Builder:
     return build
 
 
+def _one_part(X: np.ndarray, weight: np.ndarray, intercept: bool) -> PartRows:
+    """Parts of one predictor alone, which is what the rows are."""
+    return PartRows(host_rows(X, weight, intercept), np.ones((1, 1)))
+
+
 BUILDERS: dict[str, dict[str, Builder]] = {
     HostRows.__name__: {
         "C order": host_rows,
@@ -130,6 +136,7 @@ BUILDERS: dict[str, dict[str, Builder]] = {
         "float32": _sparse(sparse.csr_matrix, np.float32),
     },
     "DeviceRows": {"placed": _device, "taken": _taken(_device)},
+    "PartRows": {"one part": _one_part, "one part, taken": _taken(_one_part)},
 }
 
 

@@ -17,7 +17,7 @@ from sklearn_adreg._solve.prepare import SAMPLED_KINKED
 from sklearn_adreg._solve.problem import descend, way
 from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
 from sklearn_adreg._solve.task import Task
-from sklearn_adreg.losses import Huber
+from sklearn_adreg.losses import Huber, Quantiles
 
 PAGE = "docs/user_guide/how_it_works.md"
 
@@ -30,20 +30,22 @@ REACHED: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
     (0, {}, (40, 3)),
     (0, {"alpha": 0.1}, (3, 40)),
     (0, {"l1_ratio": 1.0}, (40, 3)),
-    (1, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
-    (2, {"loss": HUBER}, (40, 3)),
-    (3, LASSO, (40_000, 100)),
-    (4, LASSO, (40, 3)),
-    (5, LASSO | {"loss": "pinball"}, (40, 3)),
-    (6, LASSO | {"loss": HUBER}, (40, 3)),
-    (6, LASSO | {"tol": 0.0, "max_iter": 3}, (40, 3)),
-    (6, LASSO, (3, 40)),
-    (7, {"epsilon": 0.1}, (40, 3)),
-    (7, {"epsilon": 0.01}, (3, 40)),
-    (8, LASSO | {"epsilon": 0.1}, (40, 3)),
-    (9, LASSO | {"epsilon": 0.01}, (3, 40)),
-    (10, {"epsilon": 0.1, "loss": HUBER}, (40, 3)),
-    (10, LASSO | {"epsilon": 0.1, "loss": "pinball"}, (40, 3)),
+    (1, {"loss": Quantiles()}, (40, 3)),
+    (2, LASSO | {"loss": Quantiles()}, (40, 3)),
+    (3, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
+    (4, {"loss": HUBER}, (40, 3)),
+    (5, LASSO, (40_000, 100)),
+    (6, LASSO, (40, 3)),
+    (7, LASSO | {"loss": "pinball"}, (40, 3)),
+    (8, LASSO | {"loss": HUBER}, (40, 3)),
+    (8, LASSO | {"tol": 0.0, "max_iter": 3}, (40, 3)),
+    (8, LASSO, (3, 40)),
+    (9, {"epsilon": 0.1}, (40, 3)),
+    (9, {"epsilon": 0.01}, (3, 40)),
+    (10, LASSO | {"epsilon": 0.1}, (40, 3)),
+    (11, LASSO | {"epsilon": 0.01}, (3, 40)),
+    (12, {"epsilon": 0.1, "loss": HUBER}, (40, 3)),
+    (12, LASSO | {"epsilon": 0.1, "loss": "pinball"}, (40, 3)),
 ]
 
 
@@ -93,7 +95,9 @@ def test_every_route_is_reached() -> None:
 
 def test_some_route_serves_whatever_is_asked() -> None:
     asked = product(
-        ("auto", "number"), ("l1", "smooth"), ("squared", "smooth", "kinked")
+        ("auto", "number"),
+        ("l1", "smooth"),
+        ("squared", "smooth", "kinked", "quantiles"),
     )
     for each in asked:
         last = [route for route in ROUTES if route.serves(*each)][-1]

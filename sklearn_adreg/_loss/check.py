@@ -76,9 +76,10 @@ def check_loss(
     spread = target.dtype.type(1.0 if linked else bulk_scale(target[:, 0]))
     linear = around if linked else y_true + around * spread
     whole = LinearLoss.of(loss, tuple(row_data))
-    beside = [each[index] for each in row_data.values()]
+    beside, units = [each[index] for each in row_data.values()], np.full(1, spread)
     if n_outputs > 1:
-        linear = _several(whole, (y_true, *beside), around, linear, n_outputs)
+        units = np.full(n_outputs, spread)
+        linear, units = _several(whole, (y_true, *beside), around, units)
     values = _tried(whole, backend, y_true, linear, *beside)
     _check_values(whole, values, y_true, linear, *beside)
     for rows, done in _REARRANGED.items():
@@ -89,7 +90,7 @@ def check_loss(
             raise _coupled(loss, f"'{error}' from it when {done}") from error
         if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
             raise _coupled(loss, f"other values for the same samples when {done}")
-    _check_derivatives(whole, backend, y_true, linear, beside, _STEPS * spread)
+    _check_derivatives(whole, backend, y_true, linear, beside, units)
     if n_outputs > 1:
         return
     _check_labels(whole, backend, target[:, 0], list(row_data.values()))
@@ -110,20 +111,24 @@ def _several(
     whole: LinearLoss,
     known: tuple[np.ndarray, ...],
     around: np.ndarray,
-    near: np.ndarray,
-    n_outputs: int,
-) -> np.ndarray:
-    """Linear predictors (n, k) to try a loss with: near zero, or near the targets.
+    units: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear predictors (n, k) to try a loss with, and what they are measured in (k,).
 
-    One of several may be the logarithm of a scale, which no level of the targets is.
-    `known` are the targets, and the data of their rows.
+    They are near zero, or near the targets, in the units given: one of several may be
+    the logarithm of a scale, which no level of the targets is. `known` are the targets,
+    and the data of their rows.
     """
     y_true, *row_data = known
-    turned = [np.roll(around, 3 * number) for number in range(n_outputs)]
-    small = np.stack(turned, axis=1)
-    moved = np.stack([np.roll(near - y_true, 3 * j) for j in range(n_outputs)], axis=1)
-    levels = moved + y_true[:, None]
-    for linear in small, np.column_stack([levels[:, 0], small[:, 1:]]), levels:
+    turned = [np.roll(around, 3 * number) for number in range(len(units))]
+    small, ones = np.stack(turned, axis=1), np.ones_like(units)
+    levels = small * units + y_true[:, None]
+    first = np.arange(len(units)) == 0
+    for linear, unit in (
+        (small, ones),
+        (np.where(first, levels, small), np.where(first, units, ones)),
+        (levels, units),
+    ):
         with np.errstate(all="ignore"):
             try:
                 copies = (each.copy() for each in (y_true, linear, *row_data))
@@ -131,8 +136,8 @@ def _several(
             except Exception:
                 break  # what is wrong with it is said where it is called again
         if values.dtype.kind == "f" and np.isfinite(values).all():
-            return linear
-    return small
+            return linear, unit
+    return small, ones
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -249,7 +254,7 @@ def _check_derivatives(
     y_true: np.ndarray,
     linear: np.ndarray,
     row_data: list[np.ndarray],
-    steps: np.ndarray,
+    units: np.ndarray,
 ) -> None:
     with_rows = backend.value_and_derivative(whole)
 
@@ -278,9 +283,12 @@ def _check_derivatives(
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
-    for axis in np.eye(linear.shape[1] if linear.ndim == 2 else 1, dtype=linear.dtype):
+    for output, unit in enumerate(units):
+        axis = (np.arange(len(units)) == output).astype(linear.dtype)
         along = slopes.reshape(len(y_true), -1) @ axis
-        moves = [step * (axis if linear.ndim == 2 else axis[0]) for step in steps]
+        moves = [
+            step * unit * (axis if linear.ndim == 2 else axis[0]) for step in _STEPS
+        ]
         _check_secants(whole.loss, differentiate, y_true, linear, along, moves)
 
 

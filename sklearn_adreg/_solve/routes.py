@@ -28,6 +28,7 @@ from sklearn_adreg._solve.numeric import (
 )
 from sklearn_adreg._solve.prepare import SAMPLED_KINKED
 from sklearn_adreg._solve.problem import descend
+from sklearn_adreg._solve.quantiles import solve_quantiles
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
@@ -36,7 +37,7 @@ from sklearn_adreg._solve.squared_error import (
 )
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
-from sklearn_adreg.losses import SquaredError
+from sklearn_adreg.losses import Quantiles, SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
 _WINDOWS = "in windows that narrow"
@@ -95,6 +96,12 @@ class Route(NamedTuple):
 ROUTES = (
     Route("auto", "smooth", "squared", "any",
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
+    Route("auto", "smooth", "quantiles", "any",
+          f"quasi-Newton, {_WINDOWS}, and hinges on what crosses",
+          "MeanLoss, StraightLoss", solve_quantiles),
+    Route("auto", "l1", "quantiles", "any",
+          f"proximal Newton, {_WINDOWS}, and hinges on what crosses",
+          "MeanLoss, StraightLoss", solve_quantiles),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
           partial(descend, windows=True)),
@@ -136,10 +143,13 @@ def solve(task: Task, fit: Fit) -> Solution:
         seen = task.loss, task.backend, target, row_data, task.n_outputs
         check_loss(*seen)
         fit = fit._replace(traits=traits_of(*seen))
+    kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
+    if isinstance(task.loss, Quantiles) and task.n_outputs > 1 and task.device is None:
+        kind = "quantiles"
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
-        "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth",
+        kind,
     )
     # Moments are large products, which gain by more threads; working sets do not.
     moments = fit.squared and (task.smooth or task.epsilon is not None)

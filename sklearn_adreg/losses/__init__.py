@@ -13,7 +13,7 @@ from collections.abc import Callable
 from inspect import isabstract
 from typing import Any, Literal
 
-from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball
+from sklearn_adreg.losses._asymmetric import Expectile, Linex, Pinball, Quantiles
 from sklearn_adreg.losses._base import PointwiseLoss
 from sklearn_adreg.losses._d2 import d2_score
 from sklearn_adreg.losses._deviance import (
@@ -63,6 +63,7 @@ __all__ = [
     "PointwiseLoss",
     "PoissonDeviance",
     "PseudoHuber",
+    "Quantiles",
     "SquaredError",
     "SquaredHinge",
     "StudentTLogLikelihood",

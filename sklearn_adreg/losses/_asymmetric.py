@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
 from typing import Any, ClassVar
+
+import numpy as np
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg.losses._base import PointwiseLoss, check_fraction, check_parameter
@@ -62,6 +67,98 @@ class Pinball(PointwiseLoss):
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
         error = y_true - y_pred
         return error * (self.quantile - _negative(error))
+
+
+@dataclass(frozen=True)
+class Quantiles(PointwiseLoss):
+    r"""Sum of pinball losses: several quantiles at once, which do not cross.
+
+    .. math::
+
+        \ell(y, \hat y) = \sum_j q_j \max(y - \hat y_j,\, 0)
+        + (1 - q_j) \max(\hat y_j - y,\, 0)
+
+    Any `y` is allowed. One output a level: `coef_` has a row for each, and `predict`
+    returns (n_samples, n_levels).
+
+    For several quantiles of the same rows, as a band and its middle. Fitted one by one
+    they may cross: a row's 90 % quantile may then be below its median.
+
+    Parameters
+    ----------
+    levels : sequence of float, default=(0.1, 0.5, 0.9)
+        The :math:`q_j` of the formula, increasing, between 0 and 1, both excluded. One
+        level is the pinball loss, with one output.
+
+    crossing : bool, default=False
+        Whether predictions of neighbouring levels may cross. If not, those of the
+        training rows with a weight, and of all points between them, do not, but for
+        rounding: the objective is least among such coefficients. Outside planes that
+        are not parallel must cross somewhere. It takes an intercept.
+
+    See Also
+    --------
+    Pinball : A single quantile.
+
+    Notes
+    -----
+    Called by itself with `crossing` False, the loss has the term
+    :math:`\sum_j \max(\hat y_j - \hat y_{j + 1}, 0)` as well, which is zero where
+    quantiles do not cross.
+
+    References
+    ----------
+    .. [1] H. D. Bondell, B. J. Reich, H. Wang, "Noncrossing quantile regression curve
+       estimation", Biometrika 97, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_adreg import GradientDescentRegressor
+    >>> from sklearn_adreg.losses import Quantiles
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(0, 1, (2000, 1))
+    >>> y = X[:, 0] * rng.uniform(-1, 1, 2000)
+    >>> loss = Quantiles([0.25, 0.5, 0.75])
+    >>> model = GradientDescentRegressor(loss).fit(X, y)
+    >>> model.predict([[0.0], [1.0]]).round(1) + 0.0
+    array([[ 0. ,  0. ,  0. ],
+           [-0.5,  0. ,  0.5]])
+    """
+
+    levels: Sequence[float] = (0.1, 0.5, 0.9)
+    crossing: bool = False
+    kinked: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.levels, tuple):
+            levels = tuple(np.asarray(self.levels, dtype=object).ravel())
+            object.__setattr__(self, "levels", levels)  # hashable
+        good = all(isinstance(level, Real) for level in self.levels)
+        known = (0.0, *map(float, self.levels), 1.0) if good else ()
+        if not (len(known) > 2 and all(a < b for a, b in pairwise(known))):
+            raise ValueError(
+                "The `levels` parameter of Quantiles must be increasing numbers "
+                f"between 0 and 1, both excluded, one at least. Got {self.levels!r} "
+                "instead. Sort them, and leave out what stands twice."
+            )
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        """One output a level."""
+        return len(self.levels)
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        if len(self.levels) == 1:
+            return Pinball(self.levels[0])(y_true, y_pred)
+        columns = [y_pred[..., number] for number in range(len(self.levels))]
+        found = sum(
+            Pinball(level)(y_true, column)
+            for level, column in zip(self.levels, columns, strict=True)
+        )
+        if self.crossing:
+            return found
+        return found + sum(adnp.maximum(a - b, 0.0) for a, b in pairwise(columns))
 
 
 @dataclass(frozen=True)

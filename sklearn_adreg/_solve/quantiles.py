@@ -1,0 +1,263 @@
+"""Several quantiles at once: each by itself first, and together where they cross.
+
+Quantiles of neighbouring levels must not cross on the training rows: z_j <= z_{j + 1}.
+A hinge on each difference, s max(z_j - z_{j + 1}, 0), holds them apart: where s is
+above the multipliers of the constraints, the optimum with the hinges is the constrained
+one [1]_. These are not known before, and are large on few rows, those of the hull: s
+becomes larger until lifting the planes by what is left of their crossing costs no more
+than is tolerated, above the optimum with hinges, which is a lower bound.
+
+References
+----------
+.. [1] J. Nocedal, S. J. Wright, "Numerical Optimization", second edition, Springer,
+   2006, section 17.2 (exact penalty functions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_adreg._descent.continuation import narrow
+from sklearn_adreg._descent.loop import (
+    SIZE_SHARE,
+    Goal,
+    Method,
+    Solution,
+    State,
+    begin,
+)
+from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.parts import PartRows
+from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.prepare import Prepared
+from sklearn_adreg._solve.problem import descend, summed, way
+from sklearn_adreg._solve.start import units
+from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg.losses import Pinball, Quantiles
+
+# What a row holds apart are errors of planes of n rows, which shrink like 1 / root n:
+# hinges are as strong as root n at first. By how much they grow, and how often they
+# may.
+_STRONGER, _MOST_ROUNDS = 10.0, 8
+# How much less exactly than `tol` planes that are held apart are found: windows may
+# hide far more of strong hinges than they do. Ten levels of 100,000 rows take half the
+# time.
+_LOOSER = 10.0
+# Planes are lifted apart by this, in units of rounding of the largest prediction.
+_APART = 4.0
+# So many times the deepest crossing is further than planes have to move, as a root mean
+# square (of ten levels of 100,000 rows 0.5 and 10 in its place take two and four times
+# as long).
+_NEAR = 3.0
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Parts of rows: up * e for errors e = y - z above zero, and down * -e below."""
+
+    def __call__(self, y_true: Any, z: Any, *, up: Any, down: Any) -> Any:
+        error = y_true - z
+        return error * (up - (up + down) * (error < 0))
+
+
+class _Joint(NamedTuple):
+    """All levels of all rows together; `prepared` has coordinates for all of theta."""
+
+    task: Task
+    fit: Fit
+    prepared: Prepared
+    method: Callable[..., Method]
+
+    @property
+    def loss(self) -> Quantiles:
+        """The levels."""
+        assert isinstance(self.task.loss, Quantiles)
+        return self.task.loss
+
+    def objective(self, strength: float) -> MeanLoss:
+        """Return the mean loss of the parts of rows, with hinges of a strength."""
+        rows, _, weight, *_ = self.prepared.data
+        levels = np.array(self.loss.levels, dtype=np.float64)
+        level = np.eye(len(levels))
+        parts = np.concatenate([level, level[:-1] - level[1:]])
+        nothing = np.zeros(len(level) - 1)
+        # Weights sum to one over all parts: losses are so many times as large.
+        times = len(parts)
+        up = times * np.concatenate([levels, nothing])
+        down = times * np.concatenate([1 - levels, nothing + strength])
+        has_target = np.concatenate([np.ones(len(level)), nothing])
+        every = np.ones(rows.shape[0])
+        split = PartRows(rows, parts)
+        target, weight, up, down = (
+            split.vector(np.outer(of_row, of_part).reshape(-1))
+            for of_row, of_part in (
+                (self.fit.y[:, 0], has_target),
+                (weight, np.full(times, 1 / times)),
+                (every, up),
+                (every, down),
+            )
+        )
+        parts_loss: Any = _Parts()
+        loss = LinearLoss.of(parts_loss, ("up", "down"))
+        data = Data(split, target, weight, None, (up, down))
+        return MeanLoss(data, loss, self.task.backend)
+
+    @property
+    def penalty(self) -> Penalty:
+        """Penalty of theta as one vector."""
+        n_columns = self.prepared.data.rows.shape[1]
+        return self.task.penalty(n_columns - self.task.intercept)
+
+    def descend(self, theta: np.ndarray, strength: float, near: float) -> State:
+        """Descend from theta, with an estimate of how far it has to move."""
+        objective, goal, spread = self.objective(strength), *self._units(theta)
+        point = objective.point(objective.linear_predictor(theta))
+        return narrow(
+            self.method(self.fit, self.prepared, objective),
+            objective,
+            self.penalty,
+            goal,
+            begin(self.penalty, theta, point),
+            spread=spread,
+            near=near,
+            straight=True,
+        )
+
+    def lifted(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        """Lift planes until none crosses the next one, and say by how much at most."""
+        rows, _, weight, *_ = self.prepared.data
+        columns = theta.reshape(-1, self.fit.n_outputs)
+        linear = rows.matvec(columns)[rows.nonzero(weight)]
+        rounding = float(np.finfo(rows.dtype).eps) * np.abs(linear).max()
+        gaps = np.diff(linear, axis=1).min(axis=0)
+        missing = np.maximum(_APART * rounding - gaps, 0.0)
+        found = columns.copy()
+        heights = np.concatenate([[0.0], np.cumsum(missing)])
+        found[-1] += heights - np.median(heights)
+        return found.reshape(-1), float(missing.max())
+
+    def value(self, theta: np.ndarray) -> float:
+        """Objective at theta whose planes do not cross."""
+        data, task = self.prepared.data, self.task
+        target = data.rows.vector(self.fit.y[:, 0])
+        loss = LinearLoss.of(replace(self.loss, crossing=True))
+        objective = MeanLoss(
+            data._replace(target=target), loss, task.backend, units=task.units
+        )
+        linear = objective.linear_predictor(theta)
+        return float(objective.value(linear) + self.penalty.value(theta))
+
+    def _units(self, theta: np.ndarray) -> tuple[Goal, float]:
+        """When to stop, and the median residual of the middle level."""
+        task, data = self.task, self.prepared.data
+        target = data.rows.vector(self.fit.y[:, 0])
+        middle = MeanLoss(
+            data._replace(target=target), LinearLoss.of(Pinball(0.5)), task.backend
+        )
+        columns = theta.reshape(-1, self.fit.n_outputs)
+        level = np.ascontiguousarray(columns[:, self.fit.n_outputs // 2])
+        point = middle.point(middle.linear_predictor(level))
+        scale, size, spread = units(middle, point, linked=False)
+        size, eps = (
+            SIZE_SHARE * size * self.fit.n_outputs,
+            np.finfo(data.rows.dtype).eps,
+        )
+        report = self.fit.report
+        tol = _LOOSER * task.tol
+        goal = Goal(tol, task.max_iter, scale, size, scale, float(eps), report)
+        return goal, spread
+
+
+def solve_quantiles(task: Task, fit: Fit) -> Solution:
+    """Descend for each level, and for all together where they cross."""
+    loss = task.loss
+    assert isinstance(loss, Quantiles)
+    if not (loss.crossing or task.intercept):
+        raise ValueError(
+            "Quantiles with crossing=False must have an intercept: planes through one "
+            "point cross there. Got fit_intercept=False instead. Set it to True, or "
+            "allow for it with Quantiles(levels, crossing=True)."
+        )
+    fit = _less_offset(loss, fit)
+    prepare, method = way(task)
+    prepared = prepare(task, fit, by_sample=True)
+    found = [
+        descend(*_of_level(task, fit, number), prepared, windows=True)
+        for number in range(fit.n_outputs)
+    ]
+    solution = Solution(
+        coef=np.concatenate([each.coef for each in found], axis=1),
+        intercept=np.concatenate([each.intercept for each in found]),
+        loss_curve=summed([each.loss_curve for each in found]),
+        epsilon=min(each.epsilon for each in found),
+        error=max(each.error for each in found),
+    )
+    if loss.crossing:
+        return solution
+    coordinates = prepared.coordinates
+    if coordinates is not None:
+        k = fit.n_outputs
+        coordinates = coordinates.for_outputs(np.eye(k), np.ones(k))
+    prepared = prepared._replace(coordinates=coordinates, of_all=False)
+    return _held_apart(_Joint(task, fit, prepared, method), solution)
+
+
+def _less_offset(loss: Quantiles, fit: Fit) -> Fit:
+    """Subtract from the targets an offset that all levels have."""
+    offset = fit.offset
+    if offset is None:
+        return fit
+    if (offset == offset[:, :1]).all():
+        return fit._replace(y=fit.y - offset[:, :1], offset=None)
+    if loss.crossing:
+        return fit
+    raise ValueError(
+        "The offset must be the same for all levels of Quantiles with crossing=False, "
+        "which hold planes apart. Got columns that differ instead. Pass one column, "
+        "or allow for crossing with Quantiles(levels, crossing=True)."
+    )
+
+
+def _of_level(task: Task, fit: Fit, number: int) -> tuple[Task, Fit]:
+    """Return what is to be minimised for one level alone."""
+    loss, start = task.loss, fit.start
+    assert isinstance(loss, Quantiles)
+    if start is not None:
+        start = start[0][:, [number]], start[1][[number]]
+    offset = None if fit.offset is None else fit.offset[:, [number]]
+    level = float(loss.levels[number])
+    alone = replace(task, loss=Pinball(level), n_outputs=1)
+    return alone, fit._replace(start=start, offset=offset, n_outputs=1)
+
+
+def _held_apart(joint: _Joint, solution: Solution) -> Solution:
+    """Descend with hinges of growing strengths until planes need no lifting."""
+    task, rows = joint.task, joint.prepared.data.rows
+    theta = rows.inner(solution.coef, solution.intercept).reshape(-1)
+    curve, error = list(solution.loss_curve), solution.error
+    strength, least = float(np.sqrt(rows.shape[0])), curve[-1]
+    lifted, depth = joint.lifted(theta)
+    value = joint.value(lifted)
+    for _ in range(_MOST_ROUNDS):
+        if value - least <= task.tol * abs(value):
+            break
+        state = joint.descend(theta, strength, _NEAR * depth)
+        theta, least, error = state.theta, state.curve[-1], state.error / _LOOSER
+        curve.extend(state.curve[1:])
+        lifted, depth = joint.lifted(theta)
+        value = joint.value(lifted)
+        strength *= _STRONGER
+    coef, intercept = rows.outer(lifted.reshape(-1, joint.fit.n_outputs))
+    curve[-1] = value
+    return solution._replace(
+        coef=coef,
+        intercept=intercept,
+        loss_curve=np.array(curve[-task.max_iter - 1 :]),
+        error=error,
+    )
