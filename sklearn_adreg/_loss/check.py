@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.continuity import find_jump
-from sklearn_adreg._loss.diagnosis import explained
+from sklearn_adreg._loss.diagnosis import explained, loops_over_rows
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
@@ -79,6 +79,13 @@ def check_loss(loss: Loss, backend: Backend, target: np.ndarray) -> None:
     whole = LinearLoss.of(loss)
     values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
+    if loops_over_rows(whole, y_true, linear):
+        raise _refused(
+            loss,
+            "must be written with array operations",
+            "a loop over the samples, which no backend follows in reasonable time",
+            "Compute with whole arrays, as (y_true - y_pred) ** 2 does, and `where`.",
+        )
     for rows, done in _REARRANGED.items():
         try:
             again = _tried(whole, backend, y_true[[*rows]], linear[[*rows]])
