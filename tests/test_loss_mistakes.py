@@ -44,6 +44,15 @@ def standardised(y: Any, z: Any) -> Any:
     return ((y - z) / adnp.std(y)) ** 2
 
 
+def looped(y: Any, z: Any) -> Any:
+    return adnp.stack([(a - b) ** 2 for a, b in zip(y, z, strict=True)])
+
+
+def indexed(y: Any, z: Any) -> Any:
+    error = y - z
+    return adnp.array([abs(error[i]) for i in range(len(y))])
+
+
 def infinite(y: Any, z: Any) -> Any:
     return (y - z) ** 2 / (y < -1e9)
 
@@ -96,6 +105,8 @@ MISTAKES: dict[str, tuple[Any, str, str]] = {
     ),
     "standardised": (standardised, "must treat each sample", "Do not use means"),
     "rounding": (jump, "must be differentiable", "Rounding, sorting and comparisons"),
+    "loop": (looped, "must be written with array operations", "whole arrays"),
+    "index": (indexed, "Got a loop over the samples", "whole arrays"),
     "floor": (
         lambda y, z: adnp.floor(abs(y - z)) + 0.1 * (y - z) ** 2,
         "must be continuous",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.continuity import find_jump
-from sklearn_adreg._loss.diagnosis import explained
+from sklearn_adreg._loss.diagnosis import explained, loops_over_rows
 from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
@@ -82,29 +82,11 @@ def check_loss(
         linear, units = _several(whole, (y_true, *beside), around, units)
     values = _tried(whole, backend, y_true, linear, *beside)
     _check_values(whole, values, y_true, linear, *beside)
-    for rows, done in _REARRANGED.items():
-        moved = (each[[*rows]] for each in (y_true, linear, *beside))
-        try:
-            again = _tried(whole, backend, *moved)
-        except Exception as error:
-            raise _coupled(loss, f"'{error}' from it when {done}") from error
-        if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
-            raise _coupled(loss, f"other values for the same samples when {done}")
+    _check_uncoupled(whole, backend, values, y_true, linear, *beside)
     _check_derivatives(whole, backend, y_true, linear, beside, units)
-    if n_outputs > 1:
-        return
-    _check_labels(whole, backend, target[:, 0], list(row_data.values()))
-    jump = find_jump(loss, backend, target, row_data)
-    if jump is not None:
-        passes = "linear predictor" if linked else "prediction"
-        raise _refused(
-            loss,
-            "must be continuous",
-            f"a jump from {jump.before:.6g} to {jump.after:.6g}, at y_true="
-            f"{jump.y_true:.6g}, where the {passes} passes {jump.linear:.6g}",
-            "A descent sees slopes alone. Put a slope in place of the step: `clip`, "
-            "`maximum`, or a sigmoid.",
-        )
+    if n_outputs == 1:
+        _check_labels(whole, backend, target[:, 0], list(row_data.values()))
+        _check_continuous(loss, backend, target, row_data)
 
 
 def _several(
@@ -146,6 +128,46 @@ def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
     size = tolerance * float(np.abs(expected).max())
     same = found.shape == expected.shape
     return same and np.allclose(found, expected, rtol=tolerance, atol=size)
+
+
+def _check_uncoupled(
+    whole: LinearLoss, backend: Backend, values: Any, *arrays: np.ndarray
+) -> None:
+    """Refuse a loss that takes the rows one by one, or in which they see each other."""
+    if loops_over_rows(whole, *arrays):
+        raise _refused(
+            whole.loss,
+            "must be written with array operations",
+            "a loop over the samples, which no backend follows in reasonable time",
+            "Compute with whole arrays, as (y_true - y_pred) ** 2 does, and `where`.",
+        )
+    for rows, done in _REARRANGED.items():
+        try:
+            again = _tried(whole, backend, *(each[[*rows]] for each in arrays))
+        except Exception as error:
+            raise _coupled(whole.loss, f"'{error}' from it when {done}") from error
+        if not _agrees(np.asarray(again), np.asarray(values)[[*rows]]):
+            got = f"other values for the same samples when {done}"
+            raise _coupled(whole.loss, got)
+
+
+def _check_continuous(
+    loss: Loss, backend: Backend, target: np.ndarray, row_data: RowData
+) -> None:
+    """Refuse a loss that jumps."""
+    jump = find_jump(loss, backend, target, row_data)
+    if jump is None:
+        return
+    linked = getattr(loss, "inverse_link", None) is not None
+    passes = "linear predictor" if linked else "prediction"
+    raise _refused(
+        loss,
+        "must be continuous",
+        f"a jump from {jump.before:.6g} to {jump.after:.6g}, at y_true="
+        f"{jump.y_true:.6g}, where the {passes} passes {jump.linear:.6g}",
+        "A descent sees slopes alone. Put a slope in place of the step: `clip`, "
+        "`maximum`, or a sigmoid.",
+    )
 
 
 def _coupled(loss: Loss, got: str) -> Exception:

@@ -92,3 +92,17 @@ def _numpy_calls(
     with np.errstate(all="ignore"):
         func(np.asarray(x).view(Witness))
     return list(dict.fromkeys(calls))
+
+
+def loops_over_rows(func: Callable[..., Any], *arrays: np.ndarray) -> bool:
+    """Whether a function of arrays takes their entries one by one, in Python."""
+    taken: list[Any] = []
+
+    class Counted(np.ndarray):
+        def __getitem__(self, index: Any) -> Any:
+            if isinstance(index, int | np.integer):
+                taken.append(index)
+            return super().__getitem__(index)
+
+    func(*(each.view(Counted) for each in arrays))
+    return len(set(taken)) >= len(arrays[0])
