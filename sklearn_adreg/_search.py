@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._cv.scoring import make_router, routed
+from sklearn_adreg._cv.measures import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.check import needs_positive

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,11 @@ from sklearn_adreg._cv.descents import (
     folds_step_by_step,
 )
 from sklearn_adreg._cv.folds import Split, all_rows, check_splits
-from sklearn_adreg._cv.scoring import Evaluation, Evaluator, Measure, check_rows
-from sklearn_adreg._loss.linear import LinearLoss
+from sklearn_adreg._cv.measures import Measure, check_rows
+from sklearn_adreg._cv.scoring import Evaluation, Evaluator
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
+from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
@@ -58,33 +58,16 @@ class Search:
 
         `given` are X and y as they came, for the scorers. The first measure chooses.
         """
-        task, X = Task.of(GradientDescentRegressor(**self.settings)), fit.X
-        y, offset = without_offset(task.loss, fit.y, fit.offset)
-        data = all_rows(fit._replace(y=y, offset=offset))
         check_rows(measures, splits)
-        check_splits(data, splits)
         started = time.perf_counter()
-        exact = bool(task.loss == SquaredError())
-        closed = exact and may_be_dense(X)
-        step_by_step = partial(folds_step_by_step, row_names=fit.row_names)
-        set_up = folds_in_closed_form if closed else step_by_step
-        alphas = np.zeros(1) if self.alphas is None else self.alphas
-        data, folds, on_splits, on_all = set_up(data, splits, task, alphas)
+        data, folds, on_splits, on_all = self._set_up(fit, splits)
         longest = min(on_splits, on_all)
         candidates = make_candidates(self.epsilons, self.alphas, longest)
         fitted = time.perf_counter()
 
         seen_X, seen_y = indexable(*given)
         evaluator = Evaluator(
-            data,
-            fit.y,
-            LinearLoss.of(task.loss, fit.row_names),
-            seen_X,
-            seen_y,
-            X.dtype,
-            candidates,
-            measures,
-            self.settings,
+            data, fit, seen_X, seen_y, candidates, measures, self.settings
         )
         candidates, evaluations, paths = self._evaluate(evaluator, folds)
         seconds = {
@@ -92,6 +75,7 @@ class Search:
             "score_time": time.perf_counter() - fitted,
         }
         failed = np.any([diverged for _, diverged in evaluations], axis=0)
+        exact = bool(evaluator.loss.loss == SquaredError())
         report_divergence(candidates.params, failed, on_splits, exact=exact)
         scores = {
             measure.name: np.array([found[measure.name] for found, _ in evaluations])
@@ -101,6 +85,19 @@ class Search:
         found = choice(results, measures[0].name)
         kept = {"path_scores_": paths} if self.keep_paths else {}
         return found | {"max_epsilon_": on_all, "n_splits_": len(splits)} | kept
+
+    def _set_up(
+        self, fit: Fit, splits: Sequence[Split]
+    ) -> tuple[Data, list[Fold], float, float]:
+        """Set up the descents of each split, in closed form where there is one."""
+        task = Task.of(GradientDescentRegressor(**self.settings))
+        y, offset = without_offset(task.loss, fit.y, fit.offset)
+        data = all_rows(fit._replace(y=y, offset=offset))
+        check_splits(data, splits)
+        alphas = np.zeros(1) if self.alphas is None else self.alphas
+        if task.loss == SquaredError() and may_be_dense(fit.X):
+            return folds_in_closed_form(data, splits, task, alphas)
+        return folds_step_by_step(data, splits, task, alphas, fit.row_names)
 
     def _evaluate(
         self, evaluator: Evaluator, folds: Sequence[Fold]

@@ -6,15 +6,18 @@ message names the loss, what it must do, what it did and how to mend it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from sklearn_adreg._loss.continuity import find_jump
-from sklearn_adreg._loss.diagnosis import explained, loops_over_rows
+from sklearn_adreg._loss.diagnosis import (
+    explained_loss,
+    explained_plain,
+    loops_over_rows,
+)
 from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
@@ -30,8 +33,6 @@ _REARRANGED: dict[tuple[int, ...], str] = {
     **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
-# What Python and NumPy say where an array is given in place of a number.
-_NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
 # Rows that tell whether y has two labels, and sizes of predictions that these are tried
 # with.
 _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
@@ -288,7 +289,7 @@ def _check_derivatives(
         if values.dtype.kind == "O":
             raise TypeError("values that are followed got lost in an array")
     except Exception as error:
-        found = _explained(whole, backend, y_true, linear, row_data, error)
+        found = explained_loss(whole, backend, y_true, linear, row_data, error)
         if found is error:
             raise
         raise found from error
@@ -392,7 +393,7 @@ def _tried(
     try:
         values = whole(*given)
     except Exception as error:
-        found = _explained_plain(whole, backend, y_true, linear, row_data, error)
+        found = explained_plain(whole, backend, y_true, linear, row_data, error)
         if found is error:
             raise
         raise found from error
@@ -406,72 +407,6 @@ def _tried(
                 "Write y = y - z in place of y -= z.",
             )
     return values
-
-
-def _explained_plain(
-    whole: LinearLoss,
-    backend: Backend,
-    y_true: np.ndarray,
-    linear: np.ndarray,
-    row_data: Sequence[np.ndarray],
-    error: Exception,
-) -> Exception:
-    """Compose an error where a loss is no function of arrays; return its own as it is.
-
-    Its own is given a note.
-    """
-    name, said = named(whole.loss), str(error)
-    if isinstance(error, TypeError) and "argument" in said and not _inside(error):
-        return ValueError(
-            f"The loss {name} must be a function of two arrays, (y_true, y_pred). Got "
-            f"'{said}' from it. Define it with these two."
-        )
-    if isinstance(error, ValueError) and "truth value of an array" in said:
-        return ValueError(
-            f"The loss {name} must be a function of two arrays. Got '{said}' from it. "
-            "Use `where` of sklearn_adreg.numpy in place of a branch on a value."
-        )
-    if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
-        return _explained(whole, backend, y_true, linear, row_data, error)
-    note = f"It was raised by the loss {name}"
-    if isinstance(error, ValueError | IndexError):
-        note += (
-            f", called with {len(y_true)} rows. A loss is called with some of the rows "
-            "at a time: an array that it refers to cannot have an entry for each row "
-            "of X. Weights of rows are the sample_weight of fit; what else belongs to "
-            "a row is a keyword-only argument of the loss, loss(y_true, y_pred, *, "
-            "cost), and comes by fit(X, y, row_data={'cost': cost})"
-        )
-    error.add_note(f"{note}.")
-    return error
-
-
-def _inside(error: Exception) -> bool:
-    """Whether the error comes from within the loss, and not from the call of it."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    code = LinearLoss.__call__.__code__
-    return last is not None and last.tb_frame.f_code is not code
-
-
-def _explained(
-    whole: LinearLoss,
-    backend: Backend,
-    y_true: np.ndarray,
-    linear: np.ndarray,
-    row_data: Sequence[np.ndarray],
-    error: Exception,
-) -> Exception:
-    """Name the operation that the backend could not follow."""
-    if isinstance(error, NameError | ImportError):  # no backend raises these
-        return error
-    name = f"the loss {named(whole.loss)}"
-
-    def of_linear(z: Any) -> Any:
-        return whole(y_true, z, *row_data)
-
-    return explained(of_linear, linear, backend.name, error, name=name)
 
 
 def _refused(loss: Loss, rule: str, got: str, remedy: str) -> Exception:

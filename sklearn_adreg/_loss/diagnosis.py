@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from sklearn_adreg._loss.linear import LinearLoss, named
+from sklearn_adreg.backends.base import Backend
 
 _USE_NAMESPACE = (
     "Use functions of sklearn_adreg.numpy, in place of those of math or of another "
     "backend's, and its `where` in place of a branch on a value of x or of entries "
     "that are assigned to."
 )
+# What Python and NumPy say where an array is given in place of a number.
+_NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
 # Whose calls of NumPy are no fault of the function's author.
 _LIBRARIES = ("autograd.", "jax.", "numpy.", "scipy.", "sklearn_adreg.")
 
@@ -106,3 +111,69 @@ def loops_over_rows(func: Callable[..., Any], *arrays: np.ndarray) -> bool:
 
     func(*(each.view(Counted) for each in arrays))
     return len(set(taken)) >= len(arrays[0])
+
+
+def explained_plain(
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    row_data: Sequence[np.ndarray],
+    error: Exception,
+) -> Exception:
+    """Compose an error where a loss is no function of arrays; return its own as it is.
+
+    Its own is given a note.
+    """
+    name, said = named(whole.loss), str(error)
+    if isinstance(error, TypeError) and "argument" in said and not _inside(error):
+        return ValueError(
+            f"The loss {name} must be a function of two arrays, (y_true, y_pred). Got "
+            f"'{said}' from it. Define it with these two."
+        )
+    if isinstance(error, ValueError) and "truth value of an array" in said:
+        return ValueError(
+            f"The loss {name} must be a function of two arrays. Got '{said}' from it. "
+            "Use `where` of sklearn_adreg.numpy in place of a branch on a value."
+        )
+    if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
+        return explained_loss(whole, backend, y_true, linear, row_data, error)
+    note = f"It was raised by the loss {name}"
+    if isinstance(error, ValueError | IndexError):
+        note += (
+            f", called with {len(y_true)} rows. A loss is called with some of the rows "
+            "at a time: an array that it refers to cannot have an entry for each row "
+            "of X. Weights of rows are the sample_weight of fit; what else belongs to "
+            "a row is a keyword-only argument of the loss, loss(y_true, y_pred, *, "
+            "cost), and comes by fit(X, y, row_data={'cost': cost})"
+        )
+    error.add_note(f"{note}.")
+    return error
+
+
+def _inside(error: Exception) -> bool:
+    """Whether the error comes from within the loss, and not from the call of it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    code = LinearLoss.__call__.__code__
+    return last is not None and last.tb_frame.f_code is not code
+
+
+def explained_loss(
+    whole: LinearLoss,
+    backend: Backend,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    row_data: Sequence[np.ndarray],
+    error: Exception,
+) -> Exception:
+    """Name the operation that the backend could not follow."""
+    if isinstance(error, NameError | ImportError):  # no backend raises these
+        return error
+    name = f"the loss {named(whole.loss)}"
+
+    def of_linear(z: Any) -> Any:
+        return whole(y_true, z, *row_data)
+
+    return explained(of_linear, linear, backend.name, error, name=name)
