@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 from targets import AMOUNTS
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import Huber, Pinball, PoissonDeviance
+from sklearn_adreg.losses import Huber, LogCosh, Pinball, PoissonDeviance
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray]:
@@ -171,3 +171,44 @@ def test_penalty_that_vanishes_on_squared_error() -> None:
     model = GradientDescentRegressor(alpha=1e-13, l1_ratio=0.5, tol=1e-10).fit(X, y)
     # The penalty moves coefficients by alpha over the curvature.
     assert_allclose(model.coef_, expected.coef_, atol=1e-9)
+
+
+NEARLY_DEPENDENT: dict[str, tuple[Any, Any]] = {
+    "squared": ("squared_error", lambda r: r**2),
+    "log_cosh": (LogCosh(scale=1.0), lambda r: np.logaddexp(r, -r) - np.log(2)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NEARLY_DEPENDENT))
+def test_nearly_dependent_columns(name: str) -> None:
+    """With hardly any penalty, the fit is that on an orthonormal basis."""
+    rng = np.random.default_rng(5)
+    basis = np.linalg.qr(rng.standard_normal((60, 4)))[0] * np.sqrt(60)
+    basis = np.linalg.qr(basis - basis.mean(axis=0))[0] * np.sqrt(60)
+    mixed = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    X = basis * np.geomspace(1, 1e-8, 4) @ mixed
+    y = basis @ rng.standard_normal(4) + 0.1 * rng.standard_normal(60)
+    loss, function = NEARLY_DEPENDENT[name]
+    model = GradientDescentRegressor(loss, alpha=1e-13, l1_ratio=1.0, tol=1e-8)
+    found = function(y - model.fit(X, y).predict(X)).mean()
+    free = GradientDescentRegressor(loss, tol=1e-8).fit(basis, y)
+    best = function(y - free.predict(basis)).mean()
+    assert_allclose(found, best, rtol=1e-6)
+    assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("loss", [Huber(scale=1.0), LogCosh(scale=1.0)])
+def test_sharp_bends_in_large_units(loss: Any) -> None:
+    """In millions these losses are the absolute error, but for the offset."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 8)) + 1e3
+    y = 1e6 * (X[:, 0] + rng.standard_t(2, 120))
+    bend = 1.35 if isinstance(loss, Huber) else 1.0
+    model = GradientDescentRegressor(loss, alpha=0.05 * bend, l1_ratio=1.0)
+    other = GradientDescentRegressor("absolute_error", alpha=0.05, l1_ratio=1.0)
+    found, expected = (
+        np.abs(y - fit.predict(X)).mean() + 0.05 * np.abs(fit.coef_).sum()
+        for fit in (model.fit(X, y), other.fit(X, y))
+    )
+    assert_allclose(found, expected, rtol=2e-4)
+    assert model.n_iter_ < 60

@@ -15,6 +15,7 @@ from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._objective import active_set
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import Quadratic
+from sklearn_adreg._objective.semidefinite import Semidefinite
 
 EPS = np.finfo(float).eps
 
@@ -24,7 +25,8 @@ def minimise(
 ) -> np.ndarray:
     """Minimise the quadratic plus an l1 norm."""
     penalty = Penalty(threshold, np.zeros(len(threshold)))
-    return penalty.minimum(hessian, cross, start)
+    slope = hessian @ start - cross
+    return penalty.minimum(Semidefinite(hessian), slope, start)[0]
 
 
 def check_conditions(
@@ -209,7 +211,7 @@ def test_entries_without_a_penalty(start: float) -> None:
 def test_a_quadratic_penalty_is_curvature() -> None:
     hessian, cross = random_problem(np.random.default_rng(9), 30, 12)
     l1, l2 = np.full(12, 0.1 * np.abs(cross).max()), np.linspace(0.0, 2.0, 12)
-    found = Penalty(l1, l2).minimum(hessian, cross, np.zeros(12))
+    found = Penalty(l1, l2).minimum(Semidefinite(hessian), -cross, np.zeros(12))[0]
     check_conditions(hessian + np.diag(l2), cross, l1, found)
 
 

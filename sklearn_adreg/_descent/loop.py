@@ -118,6 +118,9 @@ class Objective(Protocol):
     def gradient(self, point: Point) -> np.ndarray:
         """Gradient by theta; one product with X."""
 
+    def unforeseen(self, point: Point, ray: Any, there: Point, noise: float) -> float:
+        """Difference of the slopes in a window from those that bends foretell."""
+
     def curved(
         self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 0
     ) -> tuple[MeanLoss, Point]:
@@ -236,17 +239,18 @@ def minimise(
         return state._replace(error=np.nan)
     memory: Any = None
     lengths: list[float] = []
-    renewed = False
+    renewed = judged = False
     while len(state.curve) <= goal.max_iter:
         step, memory = method.step(objective, penalty, goal, state, memory)
         state = _judged(step, objective, goal, state)
-        trial = None
-        if not _arrived(step, objective, goal, state):
+        line, trial = _Line(objective, penalty, state, step), None
+        if not (
+            _arrived(step, objective, goal, state) and line.as_foretold(step, goal)
+        ):
             lengths.append(step.gap if objective.bandwidth else step.change)
             if _stalled(lengths):
-                return _ended(objective, goal, state)
+                break
             if step.slope < 0:
-                line = _Line(objective, penalty, state, step)
                 trial = search(line.trial, line.start, _slack(objective, goal, state))
         if trial is not None:
             after = line.state(trial.length)
@@ -254,22 +258,28 @@ def minimise(
             goal.report(np.array(after.curve[-1:]))
             state = after
         elif step.fresh or renewed:
+            judged = True
             break
         else:
             memory = method.renew(memory)
         renewed = trial is None
+    if not judged:
+        # A damped step does not tell how far the minimum is.
+        memory = None if memory is None else method.renew(memory)
+        step, _ = method.step(objective, penalty, goal, state, memory)
+        state = _judged(step, objective, goal, state)
     return _ended(objective, goal, state)
 
 
 def _ended(objective: Objective, goal: Goal, state: State) -> State:
-    """Judge a state that cannot be improved by what is left to gain, if that is less.
+    """Judge a state that cannot be improved by what is left to gain, if that is known.
 
     Bends that are sharper than any window make distances look longer than they are.
     """
-    if objective.bandwidth:
+    if objective.bandwidth or not np.isfinite(state.gap):
         return state
     gained = goal.relative(state.gap, state.curve[-1])
-    error = float(np.minimum(state.error, gained))  # NaN stays
+    error = gained if state.error > goal.tol else max(gained, state.error)
     return state._replace(error=error, distant=state.error > goal.tol)
 
 
@@ -348,6 +358,27 @@ class _Line:
         )
         slope = self._penalty.slope_along(smooth, theta, self._step.direction)
         return Trial(length, slope, point.value + self._penalty.value(theta))
+
+    def as_foretold(self, step: Step, goal: Goal) -> bool:
+        """Whether slopes at the end of a step that may be the last are the model's.
+
+        Rows that leave the window, or come in, bend otherwise than the model says. Of a
+        convex loss what is left to gain where the model is at its minimum is no more
+        than those differences times the ways that are left: without this rule an l1 fit
+        of absolute error, 134 x 22, ended 1,500 tolerances off, at a corner of the loss
+        that a row was about to leave. Steps that end elsewhere cannot tell.
+        """
+        objective, here = self._objective, self._state.point
+        enough = goal.enough(self._state.curve[-1])
+        if not objective.bandwidth or hidden(objective, here) + step.gap > enough:
+            return True
+        if step.end is None or not step.slope < 0:
+            return True
+        self.trial(1.0)
+        noise = _SUM_ROUNDING * goal.eps * goal.scale / objective.bandwidth
+        there = self._points[1.0]
+        unforeseen = objective.unforeseen(here, self._ray, there, noise)
+        return goal.reach * unforeseen <= enough
 
     def state(self, length: float) -> State:
         """Return the state at the length of a trial; one product with X."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._objective import active_set
+from sklearn_adreg._objective.semidefinite import Semidefinite, diagonal
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,17 @@ class Penalty:
         return theta - xp.clip(theta, -reach, reach)
 
     def minimum(
-        self, hessian: np.ndarray, cross: np.ndarray, start: np.ndarray
-    ) -> np.ndarray:
-        """Minimum of v . (H v / 2 - c) plus the penalty, with exact zeros.
+        self, hessian: Semidefinite, slope: np.ndarray, start: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Minimum of m . (H m / 2 + g) plus the penalty, m = v - start, of all v.
 
-        Exact to rounding, from any start, also where columns depend on each other.
+        Its zeros are exact. It is exact to rounding, from any start, also where columns
+        depend on each other; how far above that may leave it is returned as well.
         """
         if self.l2.any():
-            hessian = hessian + np.diag(self.curvature)
-        return active_set.minimum(hessian, cross, self.l1, start)
+            hessian = hessian.plus(1.0, diagonal(self.curvature))
+            slope = slope + self.gradient(start)
+        return active_set.minimum(hessian, slope, self.l1, start)
 
     def violation(self, gradient: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Subgradient nearest zero, given the gradient of all smooth terms."""

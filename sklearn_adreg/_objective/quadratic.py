@@ -19,6 +19,7 @@ import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.semidefinite import Semidefinite
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
@@ -48,11 +49,17 @@ class Quadratic(NamedTuple):
         values = ((theta * rest).sum(axis=0) + self.curvature * self.square) / 2
         return values, gradient
 
+    @property
+    def hessian(self) -> Semidefinite:
+        """Second derivatives by the entries of a column of theta."""
+        return Semidefinite(self.curvature * self.gram)
+
     def minimum(self, penalty: Penalty) -> np.ndarray:
         """Theta with the least value plus a penalty (p,), for each target."""
-        hessian, nothing = self.curvature * self.gram, np.zeros(len(self.gram))
-        crosses = self.curvature * self.cross.T
-        return np.stack([penalty.minimum(hessian, c, nothing) for c in crosses], axis=1)
+        hessian, nothing = self.hessian, np.zeros(len(self.gram))
+        slopes = -self.curvature * self.cross.T
+        found = [penalty.minimum(hessian, g, nothing)[0] for g in slopes]
+        return np.stack(found, axis=1)
 
     def changes(self, penalty: Penalty, theta: np.ndarray) -> np.ndarray:
         """Change of the linear predictors, root mean square, to the minimum at most.

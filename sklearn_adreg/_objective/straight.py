@@ -94,6 +94,12 @@ class StraightLoss:
         """Gradient by theta."""
         return self.moving.gradient(point) + self.slope
 
+    def unforeseen(
+        self, point: Point, ray: Linear, there: Point, noise: float
+    ) -> float:
+        """Difference of the slopes from those that bends foretell."""
+        return self.moving.unforeseen(point, ray[0], there, noise)
+
     def curved(
         self, point: Point, bandwidth: float, widest: float = 0.0, times: int = 0
     ) -> tuple[MeanLoss, Point]:

@@ -157,28 +157,54 @@ class Problem:
     ) -> State:
         """Descend from theta and its point, towards a goal."""
         state = begin(self.penalty, theta, point)
-        if self.windows:
-            rows = self.objective.data.rows
-            many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
-            state = narrow(
-                self.method,
-                self.objective,
-                self.penalty,
-                goal,
-                state,
-                spread=spread,
-                near=None if near is None else near * spread,
-                straight=many and self.traits.convex and self.objective.n_outputs == 1,
-            )
-        else:
-            state = at(self.objective, self.penalty, state, point)
-            if self.unseen:
-                check_unseen(self.objective.data, state.gradient)
-            if not np.isfinite(state.gradient).all():
-                raise refusal(self.objective, theta)
-            state = minimise(self.method, self.objective, self.penalty, goal, state)
+        windows = self.windows or self._sharp(theta, goal)
+        if windows:
+            state = self._narrow(goal, state, spread, near)
+        if not windows or not (self.windows or self._sharp(state.theta, goal)):
+            # Of a smooth loss distances tell more than values where its rows bend.
+            state = self._minimise(goal, state, at_end=windows)
         self._check_bounded(state, goal)
         return state
+
+    def _narrow(
+        self, goal: Goal, state: State, spread: float, near: float | None
+    ) -> State:
+        """Descend through windows that narrow, from the median residual or near it."""
+        rows = self.objective.data.rows
+        many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
+        return narrow(
+            self.method,
+            self.objective,
+            self.penalty,
+            goal,
+            state,
+            spread=spread,
+            near=None if near is None else near * spread,
+            straight=many and self.traits.convex and self.objective.n_outputs == 1,
+        )
+
+    def _minimise(self, goal: Goal, state: State, *, at_end: bool) -> State:
+        """Descend without windows; `at_end` of a descent through them."""
+        point, certain = state.point, state.error if at_end else np.inf
+        if at_end:
+            point = self.objective.point(self.objective.linear_predictor(state.theta))
+        state = at(self.objective, self.penalty, state, point)
+        if self.unseen:
+            check_unseen(self.objective.data, state.gradient)
+        if not np.isfinite(state.gradient).all():
+            raise refusal(self.objective, state.theta)
+        state = minimise(self.method, self.objective, self.penalty, goal, state)
+        return state._replace(error=float(np.minimum(state.error, certain)))
+
+    def _sharp(self, theta: np.ndarray, goal: Goal) -> bool:
+        """Whether a smooth loss bends so sharply that few rows tell of its curvature.
+
+        Proximal Newton steps would be as long as its bends are wide.
+        """
+        steady = self.constant is not None or self.traits.linked
+        if self.penalty.smooth or steady or not self.traits.convex:
+            return False
+        return rough(self.objective).few_bend(theta, goal.curvature_bandwidth)
 
     def _start(
         self, given: np.ndarray | None
