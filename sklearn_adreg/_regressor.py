@@ -502,7 +502,24 @@ class GradientDescentRegressor(
 
 
 def linear_predictor(estimator: Any, X: Any, offset: Any) -> np.ndarray:
-    """Return what a fitted estimator adds up for each row of X."""
+    """Return what a fitted estimator adds up for each row of X.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted one of this package.
+
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Samples.
+
+    offset : array-like or None
+        What is added to it, as in `fit`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The linear predictor.
+    """
     check_is_fitted(estimator)
     X = validate_data(
         estimator, X, reset=False, accept_sparse=SPARSE, dtype=[np.float64, np.float32]

@@ -5,8 +5,8 @@ from pathlib import Path
 ORDER = (
     # a loss of one's own, and those that are there
     *("flights_cost", "own_loss", "costs_of_rows", "losses", "quantile_fan"),
-    *("flights", "intervals", "robust", "poisson", "tobit", "classifier"),
-    *("lasso", "sparse"),
+    *("many_quantiles", "flights", "intervals", "robust", "poisson", "zero_inflated"),
+    *("tobit", "location_scale", "classifier", "softmax", "lasso", "sparse"),
     # gradient descent at work
     *("linear_regression", "epsilon", "loss_curves", "coefficient_paths"),
     *("choosing_epsilon", "early_stopping", "grid_search", "backends"),
