@@ -306,7 +306,7 @@ class MeanLoss:
         return found if columns is None else found[np.ix_(chosen, chosen)]
 
     def rounds(self, made_of: Any) -> Any:
-        """Return what makes second moments in a factor's basis, or None if nothing does.
+        """Return what makes second moments in the basis of a factor, or None.
 
         A factor is one of X: of k predictors a row it mixes them as it should not.
         """
