@@ -58,7 +58,7 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
     if type(loss) in OWN:
         return declared
     differentiate = backend.value_and_derivative(LinearLoss.of(loss))
-    levels, grid, (centres, scale) = looked_at(loss, target, _GRID)
+    levels, grid, (centres, scale) = looked_at(loss, target)
     slopes = _slopes(differentiate, levels, grid)
     with np.errstate(invalid="ignore"):
         rises = np.diff(slopes, axis=1)
@@ -71,7 +71,7 @@ def traits_of(loss: Loss, backend: Backend, target: np.ndarray) -> Traits:
 
 
 def looked_at(
-    loss: Loss, target: np.ndarray, n_points: int
+    loss: Loss, target: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, float]]:
     """Return targets and linear predictors for each, over the range; then, near it.
 
@@ -84,7 +84,7 @@ def looked_at(
     centres, least = levels, 0.0
     if getattr(loss, "inverse_link", None) is not None:
         centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
-    grid = _grids(centres, scales, least, n_points)
+    grid = _grids(centres, scales, least)
     levels, centres = (np.resize(each, len(grid)) for each in (levels, centres))
     return levels, grid, (centres, min(scales))
 
@@ -109,9 +109,7 @@ def _links(loss: Loss, levels: np.ndarray) -> np.ndarray:
     return np.where(np.abs(middle) < _EXTREME - 1, middle, 0.0)
 
 
-def _grids(
-    centres: np.ndarray, scales: list[float], least: float, size: int
-) -> np.ndarray:
+def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray:
     """Linear predictors for each centre: over the range of all; then again, near it.
 
     The range has a margin of at least so much.
@@ -120,10 +118,10 @@ def _grids(
     margin = max((high - low) / 3, least) or 1.0
     # A few irrational steps, so that no point of the grid is on a kink.
     ends = low - margin, high + margin / np.sqrt(2)
-    coarse = np.tile(np.linspace(*ends, size), (_GRID_TARGETS, 1))
+    coarse = np.tile(np.linspace(*ends, _GRID), (_GRID_TARGETS, 1))
     finest, widest = _FINEST * min(scales), _WIDEST * max(scales)
     reach = np.arcsinh(widest / finest)
-    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, size))
+    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, _GRID))
     return np.concatenate([coarse, centres[:, None] + errors])
 
 
