@@ -19,15 +19,14 @@ from sklearn_adreg._loss.traits import OWN, looked_at
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
-# Predictions for each target, and parts that an interval is divided into.
-_POINTS, _PARTS = 64, 64
-# Intervals where the most is missing, and how often they are divided: a slope of 1e6 in
-# units of the targets' scale is told from a jump then.
-_LOOKED_INTO, _DIVISIONS = 4, 5
-# What is missing at a jump stays: 64 parts leave an eighth of it at the end of a square
+# Intervals where the most is missing, the ends of the parts that each is divided into,
+# and how often: a slope of 1e6 in units of the targets' scale is told from a jump then.
+# Both are numbers of points at which kinks are looked for, so that nothing is compiled.
+_LOOKED_INTO, _ENDS, _DIVISIONS = 4, 32, 6
+# What is missing at a jump stays: 31 parts leave a fifth of it at the end of a square
 # root, and less at a kink. Once intervals are narrow it is in few parts, where all have
 # some rounding; and parts are so many units of that wide.
-_KEPT, _ALONE, _UNITS = 0.2, 0.1, 4.0
+_KEPT, _ALONE, _UNITS = 0.3, 0.1, 4.0
 # Jumps matter from this part of what the loss changes by near its targets, and this
 # part of the loss itself (rounding of LINEX in billionths is a tenth of it); what is
 # missing, from a part of the loss that no other rounding reaches.
@@ -54,20 +53,20 @@ def find_jump(
         return None
     whole = LinearLoss.of(loss, tuple(row_data))
     differentiate = backend.value_and_derivative(whole)
-    known, grid, _ = looked_at(loss, target, row_data, _POINTS)
+    known, grid, _ = looked_at(loss, target, row_data)
     values, _, missing = _seen(differentiate, known, grid)
     # The second half of the grid is near the targets.
     near = np.sort(values[len(values) // 2 :], axis=1)
-    size = np.tile(near[:, 3 * _POINTS // 4] - near[:, 0], 2)
+    size = np.tile(near[:, 3 * near.shape[1] // 4] - near[:, 0], 2)
     # A jump stands out from its neighbours, however steep the loss is elsewhere.
     with np.errstate(all="ignore"):
         around = missing.copy()
         around[:, 1:-1] = (missing[:, 2:] + missing[:, :-2]) / 2
         score = np.nan_to_num((missing - around) / size[:, None], posinf=0.0)
     worst = np.argsort(score, axis=None)[-_LOOKED_INTO:]
-    row, column = np.unravel_index(worst[score.flat[worst] > _MATTERS], score.shape)
-    if not len(row):
+    if not score.flat[worst[-1]] > _MATTERS:
         return None
+    row, column = np.unravel_index(worst, score.shape)
     ends = grid[row, column], grid[row, column + 1]
     there = [each[row] for each in known]
     return _jump(differentiate, there, ends, _MATTERS * size[row])
@@ -85,7 +84,7 @@ def _jump(
     """
     every, before, stays = np.arange(len(least)), np.zeros(len(least)), True
     for _ in range(_DIVISIONS):
-        parts = np.linspace(*ends, _PARTS + 1, axis=1)
+        parts = np.linspace(*ends, _ENDS, axis=1)
         values, slopes, missing = _seen(differentiate, known, parts)
         low = every, missing.argmax(axis=1)
         high = every, low[1] + 1
@@ -94,14 +93,15 @@ def _jump(
         if not stays.any():
             return None
         before, end = missing[low], parts[high]
-        width = _UNITS * _PARTS * np.spacing(np.abs(end))
+        width = _UNITS * _ENDS * np.spacing(np.abs(end))
         ends = np.minimum(parts[low], end - width), end
+    tiny = np.finfo(float).tiny
     steepest = np.maximum(abs(slopes[low]), abs(slopes[high]))
     jumps = abs(values[high] - values[low]) - steepest * (parts[high] - parts[low])
     least = np.maximum(
         least, _OF_LOSS * np.maximum(abs(values[low]), abs(values[high]))
     )
-    jumps = np.where(stays & (jumps > least), jumps / least, 0.0)
+    jumps = np.where(stays & (jumps > least), jumps / np.maximum(least, tiny), 0.0)
     worst = jumps.argmax()
     if not jumps[worst] > 0:
         return None

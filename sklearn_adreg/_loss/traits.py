@@ -89,7 +89,7 @@ def traits_of(
     differentiate = backend.value_and_derivative(whole)
     seen = []
     if n_outputs == 1:
-        known, grid, where = looked_at(loss, target, row_data, _GRID)
+        known, grid, where = looked_at(loss, target, row_data)
         seen.append(_course(differentiate, known, grid, *where))
     else:
         levels, scales, beside = _levels(target, row_data)
@@ -97,7 +97,7 @@ def traits_of(
         near_zero = np.zeros_like(levels), [_LINKED_SCALE], _LINKED_MARGIN
         # One output may be the logarithm of a scale, which no level of the targets is.
         for around in [near_zero] if linked else [near_zero, near_targets]:
-            known, grid, where = _around([levels, *beside], *around, _GRID)
+            known, grid, where = _around([levels, *beside], *around)
             at_target, scale = around is near_targets, around[1][0]
             for line in lines(differentiate, n_outputs, scale, at_target=at_target):
                 seen.append(_course(line, known, grid, *where))
@@ -127,7 +127,7 @@ def _course(
 
 
 def looked_at(
-    loss: Loss, target: np.ndarray, row_data: Mapping[str, np.ndarray], n_points: int
+    loss: Loss, target: np.ndarray, row_data: Mapping[str, np.ndarray]
 ) -> tuple[list[np.ndarray], np.ndarray, tuple[np.ndarray, float]]:
     """Return linear predictors for some targets, over the range; then, near them.
 
@@ -138,7 +138,7 @@ def looked_at(
     centres, least = levels, 0.0
     if getattr(loss, "inverse_link", None) is not None:
         centres, scales, least = _links(loss, levels), [_LINKED_SCALE], _LINKED_MARGIN
-    return _around([levels, *beside], centres, scales, least, n_points)
+    return _around([levels, *beside], centres, scales, least)
 
 
 def _levels(
@@ -168,10 +168,9 @@ def _around(
     centres: np.ndarray,
     scales: list[float],
     least: float,
-    n_points: int,
 ) -> tuple[list[np.ndarray], np.ndarray, tuple[np.ndarray, float]]:
     """Lay two grids around centres; with what is known of each row of them."""
-    grid = _grids(centres, scales, least, n_points)
+    grid = _grids(centres, scales, least)
     twice = [np.concatenate([each, each]) for each in known]
     return twice, grid, (np.tile(centres, 2), min(scales))
 
@@ -201,9 +200,7 @@ def _links(loss: Loss, levels: np.ndarray) -> np.ndarray:
     return np.where(np.abs(middle) < _EXTREME - 1, middle, 0.0)
 
 
-def _grids(
-    centres: np.ndarray, scales: list[float], least: float, size: int
-) -> np.ndarray:
+def _grids(centres: np.ndarray, scales: list[float], least: float) -> np.ndarray:
     """Linear predictors for each centre: over the range of all; then again, near it.
 
     The range has a margin of at least so much.
@@ -212,10 +209,10 @@ def _grids(
     margin = max((high - low) / 3, least) or 1.0
     # A few irrational steps, so that no point of the grid is on a kink.
     ends = low - margin, high + margin / np.sqrt(2)
-    coarse = np.tile(np.linspace(*ends, size), (len(centres), 1))
+    coarse = np.tile(np.linspace(*ends, _GRID), (len(centres), 1))
     finest, widest = _FINEST * min(scales), _WIDEST * max(scales)
     reach = np.arcsinh(widest / finest)
-    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, size))
+    errors = finest * np.sinh(np.linspace(-reach, reach * 0.99, _GRID))
     return np.concatenate([coarse, centres[:, None] + errors])
 
 
