@@ -37,7 +37,7 @@ def likelihood(Z: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], Any]:
 
 
 def normal(n_rows: int = 200_000, n_columns: int = 20) -> None:
-    """Normal location and scale, beside L-BFGS-B with the gradient by hand."""
+    """Fit a normal location and scale; L-BFGS-B with the gradient by hand."""
     for correlation, target in (0.0, ">= 1"), (0.9, ">= 5"):
         rng = np.random.default_rng(0)
         X = rng.standard_normal((n_rows, n_columns))
@@ -72,7 +72,7 @@ def normal(n_rows: int = 200_000, n_columns: int = 20) -> None:
 
 
 def quantiles(n_rows: int = 100_000, n_columns: int = 25) -> None:
-    """Ten quantiles that do not cross, beside ten separate fits."""
+    """Fit ten quantiles that do not cross, and ten one by one."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, n_columns))
     spread = X @ (0.05 * rng.standard_normal(n_columns))
@@ -98,9 +98,7 @@ def quantiles(n_rows: int = 100_000, n_columns: int = 25) -> None:
     report(f"{name}: together / one by one", f"{ratio:.2f}", "<= 2")
     report("  pinball losses, the same", f"{losses[0] / losses[1]:.6f}", "<= 1.005")
     steps = np.diff(predicted, axis=1).min() / y.std()
-    report(
-        "  least difference of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8"
-    )
+    report("  least step of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8")
     crossed = (np.diff(separate, axis=1) < 0).any(axis=1).sum()
     report("  rows that cross one by one", f"{crossed}", "")
 

@@ -21,9 +21,11 @@ from sklearn.utils.validation import validate_data
 from sklearn_adreg._cv.scoring import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._loss.check import needs_positive
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._validation import (
     SPARSE,
+    check_one_target,
     check_place,
     checked_target,
     checked_weights,
@@ -39,7 +41,10 @@ _DATA = {
     "ensure_all_finite": False,
 }
 # Parameters that are handed on to GradientDescentRegressor as they are.
-_SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
+_SHARED = (
+    *("loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"),
+    "n_outputs",
+)
 
 
 class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -100,6 +105,10 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
 
     verbose : int, default=0
         1 shows a progress bar of the final fit (needs tqdm).
+
+    n_outputs : int, default=None
+        Linear predictors a row, as in `GradientDescentRegressor`. With several,
+        `scoring` must be a scorer of their predictions.
 
     Attributes
     ----------
@@ -211,6 +220,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         device: str | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.epsilons = epsilons
         self.loss = loss
@@ -226,6 +236,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.n_outputs = n_outputs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -299,6 +310,7 @@ class GradientDescentRegressorCV(MultiOutputMixin, RegressorMixin, BaseEstimator
         for_splitter, measures = routed(self, sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
+        check_one_target(targets, outputs_of(self), self)
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
             found = search.run(X, targets, weights, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))

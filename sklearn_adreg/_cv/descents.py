@@ -148,7 +148,8 @@ class StepByStep(NamedTuple):
     `train` are the numbers of these, which are placed when they are needed, and `where`
     is what `place` is told. With `linked` predictions are not the linear predictor.
     `scales` has the scale of each target, (n_targets,), by the penalty, where the loss
-    leaves it to be estimated: descents are in units of it.
+    leaves it to be estimated: descents are in units of it. A loss of several outputs
+    has their `units`, and theta of all of them is one column.
     """
 
     train: np.ndarray
@@ -156,6 +157,7 @@ class StepByStep(NamedTuple):
     linked: bool
     where: dict[str, Any]
     scales: dict[float, np.ndarray]
+    units: tuple[float, ...] | None = None
 
     @property
     def squared(self) -> bool:
@@ -200,7 +202,9 @@ class StepByStep(NamedTuple):
         train = train._replace(target=train.target / self._units(alpha))
         found, _ = placed(train, self.where, measure=False)
         loss = LinearLoss.of(self.loss)
-        objective = MeanLoss(found, loss, self.where["backend"])
+        if self.units is not None:
+            found = found._replace(target=found.rows.vector(train.target[:, 0]))
+        objective = MeanLoss(found, loss, self.where["backend"], units=self.units)
         theta = constant_theta(objective, linked=self.linked)
         return objective, theta, target_scale(found, linked=self.linked)
 
@@ -216,7 +220,7 @@ class StepByStep(NamedTuple):
             alpha = float(candidates.alpha[block.start])
             begun = self._batches(data, candidates, alpha, block, n_iter, tol)
             for where, rows, run, start in begun:
-                end = partial(_ended, data, rows, self._units(alpha))
+                end = partial(_ended, data, rows, self._units(alpha), self.units)
                 yield where, end, run, start
 
     def _batches(
@@ -233,12 +237,15 @@ class StepByStep(NamedTuple):
         rows, target = objective.data.rows, objective.data.target
         target, (n_columns, n_targets) = rows.numpy(target), theta.shape
         free = np.ones((n_columns, 1))
-        free[n_columns - rows.intercept :] = 0.0
-        length = max(1, _BATCH_TARGETS // target.size)
+        free[n_columns - rows.intercept * objective.n_outputs :] = 0.0
+        # Several outputs of several candidates are not told apart by columns of theta.
+        alone = objective.n_outputs > 1
+        length = 1 if alone else max(1, _BATCH_TARGETS // target.size)
         for first in range(block.start, block.stop, length):
             where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
-            tiled = rows.vector(np.tile(target, (1, n_candidates)))
+            tiled = target if alone else np.tile(target, (1, n_candidates))
+            tiled = rows.vector(tiled)
             ridge = free * np.repeat(candidates.alpha[where], n_targets)
             run, start = textbook(
                 replace(objective, data=objective.data._replace(target=tiled)),
@@ -290,8 +297,8 @@ def folds_step_by_step(
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split on any loss; see `folds_in_closed_form`."""
     counted = data.target[data.weight > 0]
-    check_loss(task.loss, task.backend, counted)
-    traits = traits_of(task.loss, task.backend, counted)
+    check_loss(task.loss, task.backend, counted, task.n_outputs)
+    traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
     *descents, whole = [
         StepByStep(
@@ -300,6 +307,7 @@ def folds_step_by_step(
             traits.linked,
             task.place,
             _scales(some_rows(data, train), task, alphas, traits),
+            task.units,
         )
         for train in every
     ]
@@ -327,11 +335,19 @@ def _scales(
 
 
 def _ended(
-    data: Data, rows: Rows, units: np.ndarray, start: BatchState, state: BatchState
+    data: Data,
+    rows: Rows,
+    units: np.ndarray,
+    outputs: tuple[float, ...] | None,
+    start: BatchState,
+    state: BatchState,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tell which candidates went uphill, and where all of them are."""
     n_candidates = len(state.active)
-    theta = data.rows.inner(*rows.outer(np.asarray(state.theta, dtype=np.float64)))
+    theta = np.asarray(state.theta, dtype=np.float64)
+    if outputs is not None:
+        theta = theta.reshape(-1, len(outputs))
+    theta = data.rows.inner(*rows.outer(theta))
     first, last = (
         np.asarray(each.values, dtype=np.float64).reshape(n_candidates, -1).sum(axis=1)
         for each in (start, state)

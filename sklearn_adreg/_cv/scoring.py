@@ -29,6 +29,7 @@ from sklearn_adreg._cv.descents import Candidates, Ends, Fold
 from sklearn_adreg._cv.folds import shares, some_rows
 from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.linear import fitted_loss, predicted
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data
@@ -139,9 +140,14 @@ def routed(
             name: _weights_for(scorer, sample_weight)
             for name, scorer in scorers.items()
         }
+    # Of several outputs a scorer makes what it can: formulas are of one a target.
+    several = outputs_of(estimator) > 1
     measures = [
         Measure(
-            name, scorer, passed[name], _formula(scorer, passed[name], sample_weight)
+            name,
+            scorer,
+            passed[name],
+            None if several else _formula(scorer, passed[name], sample_weight),
         )
         for name, scorer in scorers.items()
     ]
@@ -236,7 +242,8 @@ class Evaluator:
         self, theta: np.ndarray, numbers: np.ndarray
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
-        target = 0 if np.ndim(self.y) == 1 else slice(None)
+        one = np.ndim(self.y) == 1 and theta.shape[2] == 1
+        target = 0 if one else slice(None)
         loss = fitted_loss(get_loss(self.settings["loss"]), None)
         for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
             params = self.candidates.params[number]
