@@ -163,9 +163,7 @@ def quantiles(n_rows: int = 100_000, n_columns: int = 25) -> None:
     report(f"{name}: together / one by one", f"{ratio:.2f}", "<= 2")
     report("  pinball losses, the same", f"{losses[0] / losses[1]:.6f}", "<= 1.005")
     steps = np.diff(predicted, axis=1).min() / y.std()
-    report(
-        "  least difference of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8"
-    )
+    report("  least step of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8")
     crossed = (np.diff(separate, axis=1) < 0).any(axis=1).sum()
     report("  rows that cross one by one", f"{crossed}", "")
 

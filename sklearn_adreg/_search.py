@@ -17,11 +17,13 @@ from sklearn_adreg._cv.measures import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_list
 from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.check import needs_positive
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent
 from sklearn_adreg._solve.task import Fit
 from sklearn_adreg._validation import (
     SPARSE,
+    check_one_target,
     check_place,
     checked_offset,
     checked_row_data,
@@ -39,7 +41,10 @@ _DATA = {
     "ensure_all_finite": False,
 }
 # Parameters that are handed on to GradientDescentRegressor as they are.
-_SHARED = "loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"
+_SHARED = (
+    *("loss", "max_iter", "tol", "fit_intercept", "backend", "device", "verbose"),
+    "n_outputs",
+)
 
 
 class GradientDescentRegressorCV(
@@ -103,6 +108,10 @@ class GradientDescentRegressorCV(
 
     verbose : int, default=0
         1 shows a progress bar of the final fit, or a few lines without tqdm.
+
+    n_outputs : int, default=None
+        Linear predictors a row, as in `GradientDescentRegressor`. With several,
+        `scoring` must be a scorer of their predictions.
 
     Attributes
     ----------
@@ -214,6 +223,7 @@ class GradientDescentRegressorCV(
         device: str | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        n_outputs: int | None = None,
     ) -> None:
         self.epsilons = epsilons
         self.loss = loss
@@ -229,6 +239,7 @@ class GradientDescentRegressorCV(
         self.device = device
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.n_outputs = n_outputs
 
     @in_fit_context
     def fit(
@@ -324,9 +335,11 @@ class GradientDescentRegressorCV(
         for_splitter, measures = routed(self, known, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)
-        loss, n_rows = get_loss(self.loss), X.shape[0]
+        loss, n_outputs = get_loss(self.loss), outputs_of(self)
+        check_one_target(targets, n_outputs, self)
+        n_rows, n_columns = X.shape[0], targets.shape[1] * n_outputs
         fit = Fit(X, targets, weights, None, silent).knowing(
-            checked_offset(known["offset"], targets.shape, X.dtype),
+            checked_offset(known["offset"], (n_rows, n_columns), X.dtype),
             checked_row_data(known["row_data"], loss, n_rows, X.dtype),
         )
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason

@@ -14,11 +14,12 @@ from scipy.stats import norm, t
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from statsmodels.discrete.count_model import ZeroInflatedPoisson
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg.losses import NormalLogLikelihood, StudentTLogLikelihood
 
 EXACT = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-9}
@@ -238,6 +239,35 @@ def test_what_is_refused(loss: Any, n_outputs: Any, message: str) -> None:
     X, y = overlapping(30)
     with pytest.raises(ValueError, match=message):
         GradientDescentRegressor(loss, n_outputs=n_outputs).fit(X, y)
+
+
+def log_likelihood(model: Any, X: np.ndarray, y: np.ndarray) -> float:
+    """Mean logarithm of the probabilities of the labels, as a scorer."""
+    return float(-cross_entropy(y, model.predict(X)).mean())
+
+
+@pytest.mark.parametrize("backend", ["autograd", "jax"])
+def test_the_search_finds_what_grid_search_finds(backend: str) -> None:
+    X, y = overlapping(90)
+    X = StandardScaler().fit_transform(X)
+    grid = {"epsilon": [0.1, 1.0], "alpha": [0.01, 0.1]}
+    shared: dict[str, Any] = {
+        **{"loss": cross_entropy, "n_outputs": 3, "max_iter": 20, "tol": 0},
+        **{"backend": backend, "device": "cpu" if backend == "jax" else None},
+    }
+    found = GradientDescentRegressorCV(
+        grid["epsilon"], alphas=grid["alpha"], scoring=log_likelihood, cv=3, **shared
+    ).fit(X, y)
+    expected = GridSearchCV(
+        GradientDescentRegressor(**shared), grid, scoring=log_likelihood, cv=3
+    ).fit(X, y)
+    assert found.best_params_ == expected.best_params_
+    assert_allclose(
+        found.cv_results_["mean_test_score"],
+        expected.cv_results_["mean_test_score"],
+        rtol=1e-8,
+    )
+    assert found.coef_.shape == (3, 2)
 
 
 def test_several_targets_are_refused() -> None:

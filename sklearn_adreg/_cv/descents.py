@@ -148,7 +148,8 @@ class StepByStep(NamedTuple):
     `train` are the numbers of these, which are placed when they are needed, and `where`
     is what `place` is told. With `linked` predictions are not the linear predictor.
     `scales` has the scale of each target, (n_targets,), by the penalty, where the loss
-    leaves it to be estimated: descents are in units of it.
+    leaves it to be estimated: descents are in units of it. A loss of several outputs
+    has their `units`, and theta of all of them is one column.
     """
 
     train: np.ndarray
@@ -156,6 +157,7 @@ class StepByStep(NamedTuple):
     linked: bool
     where: dict[str, Any]
     scales: dict[float, np.ndarray]
+    units: tuple[float, ...] | None = None
 
     @property
     def squared(self) -> bool:
@@ -200,7 +202,10 @@ class StepByStep(NamedTuple):
         train = some_rows(data, self.train)
         train = train._replace(target=train.target / self._units(alpha))
         found, _ = placed(train, self.where, measure=False)
-        objective = MeanLoss(found, self.loss, self.where["backend"])
+        if self.units is not None:
+            found = found._replace(target=found.rows.vector(train.target[:, 0]))
+        backend, units = self.where["backend"], self.units
+        objective = MeanLoss(found, self.loss, backend, units=units)
         theta = constant_theta(objective, linked=self.linked)
         return objective, theta, target_scale(found, linked=self.linked)
 
@@ -216,7 +221,7 @@ class StepByStep(NamedTuple):
             alpha = float(candidates.alpha[block.start])
             begun = self._batches(data, candidates, alpha, block, n_iter, tol)
             for where, rows, run, start in begun:
-                end = partial(_ended, data, rows, self._units(alpha))
+                end = partial(_ended, data, rows, self._units(alpha), self.units)
                 yield where, end, run, start
 
     def _batches(
@@ -232,8 +237,10 @@ class StepByStep(NamedTuple):
         objective, theta, scale = self._start(data, alpha)
         rows, (n_columns, n_targets) = objective.data.rows, theta.shape
         free = np.ones((n_columns, 1))
-        free[n_columns - rows.intercept :] = 0.0
-        length = max(1, _BATCH_TARGETS // (rows.shape[0] * n_targets))
+        free[n_columns - rows.intercept * objective.n_outputs :] = 0.0
+        # Several outputs of several candidates are not told apart by columns of theta.
+        alone = objective.n_outputs > 1
+        length = 1 if alone else max(1, _BATCH_TARGETS // (rows.shape[0] * n_targets))
         for first in range(block.start, block.stop, length):
             where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
@@ -303,6 +310,8 @@ def folds_step_by_step(
 
 def _tiled(data: Data, n_candidates: int) -> Data:
     """Give each candidate its own columns: the targets and their offsets again."""
+    if n_candidates == 1:
+        return data
 
     def tiled(v: Any) -> Any:
         return data.rows.vector(np.tile(data.rows.numpy(v), (1, n_candidates)))
@@ -322,7 +331,7 @@ def steps_on(
     counted = data.weight > 0
     beside = (each[counted] for each in data.row_data)
     row_data = dict(zip(row_names, beside, strict=True))
-    seen = task.loss, task.backend, data.target[counted], row_data
+    seen = task.loss, task.backend, data.target[counted], row_data, task.n_outputs
     check_loss(*seen)
     traits, loss = traits_of(*seen), LinearLoss.of(task.loss, row_names)
     return [
@@ -332,6 +341,7 @@ def steps_on(
             traits.linked,
             task.place,
             _scales(some_rows(data, part), task, alphas, traits),
+            task.units,
         )
         for part in parts
     ]
@@ -353,11 +363,19 @@ def _scales(
 
 
 def _ended(
-    data: Data, rows: Rows, units: np.ndarray, start: BatchState, state: BatchState
+    data: Data,
+    rows: Rows,
+    units: np.ndarray,
+    outputs: tuple[float, ...] | None,
+    start: BatchState,
+    state: BatchState,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tell which candidates went uphill, and where all of them are."""
     n_candidates = len(state.active)
-    theta = data.rows.inner(*rows.outer(np.asarray(state.theta, dtype=np.float64)))
+    theta = np.asarray(state.theta, dtype=np.float64)
+    if outputs is not None:
+        theta = theta.reshape(-1, len(outputs))
+    theta = data.rows.inner(*rows.outer(theta))
     first, last = (
         np.asarray(each.values, dtype=np.float64).reshape(n_candidates, -1).sum(axis=1)
         for each in (start, state)

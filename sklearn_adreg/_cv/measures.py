@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
 )
 
 from sklearn_adreg._loss.linear import scored_by_loss
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._solve.score import spared
 from sklearn_adreg.losses import get_loss
 
@@ -126,12 +127,17 @@ def routed(
             name: _weights_for(scorer, sample_weight)
             for name, scorer in scorers.items()
         }
-    loss = get_loss(estimator.loss)
-    if estimator.scoring is None and scored_by_loss(loss, given["row_data"]):
+    # Formulas are of one predictor a target; of several, a scorer makes what it can.
+    several, loss = outputs_of(estimator) > 1, get_loss(estimator.loss)
+    by_loss = not several and scored_by_loss(loss, given["row_data"])
+    if estimator.scoring is None and by_loss:
         return for_splitter, [Measure("score", scorers["score"], {}, spared)]
     measures = [
         Measure(
-            name, scorer, passed[name], _formula(scorer, passed[name], sample_weight)
+            name,
+            scorer,
+            passed[name],
+            None if several else _formula(scorer, passed[name], sample_weight),
         )
         for name, scorer in scorers.items()
     ]

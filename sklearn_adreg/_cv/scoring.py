@@ -150,7 +150,8 @@ class Evaluator:
         self, theta: np.ndarray, numbers: np.ndarray
     ) -> Iterator[GradientDescentRegressor]:
         """Fitted models of candidates, one at a time."""
-        target = 0 if np.ndim(self.y) == 1 else slice(None)
+        one = np.ndim(self.y) == 1 and theta.shape[2] == 1
+        target = 0 if one else slice(None)
         loss = fitted_loss(self.loss.loss, None)
         for each, number in zip(theta.swapaxes(0, 1), numbers, strict=True):
             params = self.candidates.params[number]

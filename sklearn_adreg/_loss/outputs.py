@@ -11,7 +11,7 @@ from sklearn_adreg.losses import get_loss
 
 def outputs_of(estimator: Any) -> int:
     """Return the number of outputs: the parameter of an estimator, or of its loss."""
-    given, loss = getattr(estimator, "n_outputs", None), get_loss(estimator.loss)
+    given, loss = estimator.n_outputs, get_loss(estimator.loss)
     own = getattr(loss, "n_outputs", None)
     if own is not None and not _is_count(own):
         raise ValueError(

@@ -26,7 +26,7 @@ from sklearn_adreg._rows.moments import positive_roots
 _SMOOTH, _KINKED = 1e-5, 1.0
 # Units of smooth losses are right after the second round: the first one's window may
 # have been far from them.
-_ROUNDS = 3
+_ROUNDS = 2
 # Predictors may be so far from where they were looked at, in units, and a direction in
 # which slopes are smaller, relative, there as well is none.
 _AROUND, _NO_SLOPE = 1.0, 1e-10
