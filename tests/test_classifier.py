@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse, special
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -296,6 +297,19 @@ def test_in_searches_pipelines_and_calibration() -> None:
     hinge = make_pipeline(StandardScaler(), GradientDescentClassifier("hinge"))
     calibrated = CalibratedClassifierCV(hinge, cv=3).fit(X, y)
     assert log_loss(y, calibrated.predict_proba(X)) < 0.2
+
+
+def test_offsets_are_routed() -> None:
+    X, y = overlapping()
+    offset = 3.0 * X[:, 0]
+    with config_context(enable_metadata_routing=True):
+        model = GradientDescentClassifier()
+        model.set_fit_request(offset=True).set_score_request(offset=True)
+        search = GridSearchCV(make_pipeline(model), {}, cv=2).fit(X, y, offset=offset)
+        found = search.cv_results_["split0_test_score"][0]
+        (train, test), *_ = StratifiedKFold(2).split(X, y)
+        alone = clone(model).fit(X[train], y[train], offset=offset[train])
+        assert found == alone.score(X[test], y[test], offset=offset[test])
 
 
 def careful(y_true: Any, y_pred: Any) -> Any:
