@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_adreg._loss.diagnosis import explained
 from sklearn_adreg._loss.linear import LinearLoss, named
+from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import LOSSES, Loss
@@ -80,7 +81,7 @@ def check_loss(
     whole = LinearLoss.of(loss)
     units = np.full(n_outputs, spread)
     if n_outputs > 1:
-        linear, units = _several(whole, y_true, around, units)
+        linear, units = predictors_to_try(whole, y_true, around, units)
     values = _tried(whole, backend, y_true, linear)
     _check_values(loss, values, y_true, linear)
     for rows, done in _REARRANGED.items():
@@ -93,36 +94,6 @@ def check_loss(
     _check_derivatives(whole, backend, y_true, linear, units)
     if n_outputs == 1:
         _check_labels(whole, backend, target[:, 0])
-
-
-def _several(
-    whole: LinearLoss,
-    y_true: np.ndarray,
-    around: np.ndarray,
-    units: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Linear predictors (n, k) to try a loss with, and what they are measured in (k,).
-
-    They are near zero, or near the targets, in the units given: one of several may be
-    the logarithm of a scale, which no level of the targets is.
-    """
-    turned = [np.roll(around, 3 * number) for number in range(len(units))]
-    small, ones = np.stack(turned, axis=1), np.ones_like(units)
-    levels = small * units + y_true[:, None]
-    first = np.arange(len(units)) == 0
-    for linear, unit in (
-        (small, ones),
-        (np.where(first, levels, small), np.where(first, units, ones)),
-        (levels, units),
-    ):
-        with np.errstate(all="ignore"):
-            try:
-                values = np.asarray(whole(y_true.copy(), linear.copy()))
-            except Exception:
-                break  # what is wrong with it is said where it is called again
-        if values.dtype.kind == "f" and np.isfinite(values).all():
-            return linear, unit
-    return small, ones
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:

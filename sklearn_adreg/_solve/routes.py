@@ -161,7 +161,7 @@ def solve(
         traits = traits_of(task.loss, task.backend, counted, task.n_outputs)
         fit = fit._replace(traits=traits)
     kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
-    if isinstance(task.loss, Quantiles) and task.n_outputs > 1 and task.device is None:
+    if isinstance(task.loss, Quantiles) and task.n_outputs > 1:
         kind = "quantiles"
     asked = (
         "auto" if task.epsilon is None else "number",
