@@ -12,7 +12,8 @@ from mean_losses import SEPARATE, SETTINGS, TOGETHER, Setting, many_rows
 from numpy.testing import assert_allclose
 
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._objective.mean_loss import MeanLoss, effective_number
+from sklearn_adreg._objective.curvature import effective_number
+from sklearn_adreg._objective.mean_loss import MeanLoss
 
 # Of central differences, whose error is that of values over twice the step, and the
 # square of the step.

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from statsmodels.regression.quantile_regression import QuantReg
 
+import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg.losses import Pinball, Quantiles
 
@@ -118,6 +119,9 @@ def test_every_way_of_giving_the_data() -> None:
         found = clone(model).fit(given, y)
         assert found.loss_curve_[-1] == pytest.approx(value, rel=2e-5)
         assert np.diff(found.predict(X), axis=1).min() >= -1e-8 * y.std()
+    placed = clone(model).set_params(backend="jax", device="cpu").fit(X, y)
+    assert placed.loss_curve_[-1] == pytest.approx(value, rel=2e-5)
+    assert np.diff(placed.predict(X), axis=1).min() >= -1e-8 * y.std()
     single = clone(model).set_params(tol=1e-4).fit(X.astype(np.float32), y)
     assert np.diff(single.predict(X.astype(np.float32)), axis=1).min() >= 0
     assert single.loss_curve_[-1] == pytest.approx(value, rel=2e-3)
@@ -128,6 +132,28 @@ def test_every_way_of_giving_the_data() -> None:
     weighted = clone(model).fit(X, y, sample_weight=weight).loss_curve_[-1]
     twice = clone(model).fit(X[kept], y[kept]).loss_curve_[-1]
     assert weighted == pytest.approx(twice, rel=2e-5)
+
+
+def median_and_tail(y: Any, z: Any) -> Any:
+    """Two levels as a user writes them, with a price on their crossing."""
+    low, high = y - z[:, 0], y - z[:, 1]
+    found = adnp.maximum(0.5 * low, -0.5 * low) + adnp.maximum(0.9 * high, -0.1 * high)
+    return found + 5.0 * adnp.maximum(z[:, 0] - z[:, 1], 0.0)
+
+
+@pytest.mark.parametrize("place", [{}, {"backend": "jax", "device": "cpu"}])
+def test_own_losses_with_kinks(place: dict[str, Any]) -> None:
+    X, y = diabetes()
+    X, y = X[:128, :3], y[:128]
+    own = GradientDescentRegressor(median_and_tail, n_outputs=2, **place).fit(X, y)
+    loss = Quantiles((0.5, 0.9), crossing=True)
+    known = GradientDescentRegressor(loss, **place).fit(X, y)
+    alone = GradientDescentRegressor(loss).fit(X, y)
+    assert np.diff(alone.predict(X), axis=1).min() > 0
+    expected = loss(y, alone.predict(X)).mean()
+    for model in own, known:
+        found = loss(y, model.predict(X)).mean()
+        assert found == pytest.approx(expected, rel=2e-6)
 
 
 def test_levels() -> None:

@@ -17,9 +17,9 @@ _MAX_EXPANSIONS = 60
 _BALANCED = 0.2
 # Of several predictors a row some may be levels of the targets, and some logarithms of
 # their spread: each is tried at either, so often in turn.
-_ROUNDS = 2
+_TURNS = 2
 # How closely their constants are found where it is not asked for.
-_EXACT = 1e-9
+_CONSTANTS_PRECISION = 1e-9
 
 
 def best_constant(
@@ -33,7 +33,7 @@ def best_constant(
     """
     rows, weight = objective.data.rows, objective.data.weight
     if objective.n_outputs > 1:
-        return _best_constants(objective, precision or _EXACT)
+        return _best_constants(objective, precision or _CONSTANTS_PRECISION)
     theta = np.zeros(rows.shape[1])
     if not rows.intercept:
         return theta
@@ -105,7 +105,7 @@ def output_units(objective: MeanLoss) -> tuple[np.ndarray, np.ndarray]:
     if not rows.intercept:
         return found, units
     best = _value(objective, found)
-    for _, output in product(range(_ROUNDS), range(len(found))):
+    for _, output in product(range(_TURNS), range(len(found))):
         for level, unit in levels:
             tried = found.copy()
             tried[output] = level

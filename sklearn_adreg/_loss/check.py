@@ -19,6 +19,7 @@ from sklearn_adreg._loss.diagnosis import (
     loops_over_rows,
 )
 from sklearn_adreg._loss.linear import LinearLoss, named
+from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import NAMED, Loss
@@ -80,7 +81,8 @@ def check_loss(
     beside, units = [each[index] for each in row_data.values()], np.full(1, spread)
     if n_outputs > 1:
         units = np.full(n_outputs, spread)
-        linear, units = _several(whole, (y_true, *beside), around, units)
+        known = y_true, *beside
+        linear, units = predictors_to_try(whole, known, around, units)
     values = _tried(whole, backend, y_true, linear, *beside)
     _check_values(whole, values, y_true, linear, *beside)
     _check_uncoupled(whole, backend, values, y_true, linear, *beside)
@@ -88,39 +90,6 @@ def check_loss(
     if n_outputs == 1:
         _check_labels(whole, backend, target[:, 0], list(row_data.values()))
         _check_continuous(loss, backend, target, row_data)
-
-
-def _several(
-    whole: LinearLoss,
-    known: tuple[np.ndarray, ...],
-    around: np.ndarray,
-    units: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Linear predictors (n, k) to try a loss with, and what they are measured in (k,).
-
-    They are near zero, or near the targets, in the units given: one of several may be
-    the logarithm of a scale, which no level of the targets is. `known` are the targets,
-    and the data of their rows.
-    """
-    y_true, *row_data = known
-    turned = [np.roll(around, 3 * number) for number in range(len(units))]
-    small, ones = np.stack(turned, axis=1), np.ones_like(units)
-    levels = small * units + y_true[:, None]
-    first = np.arange(len(units)) == 0
-    for linear, unit in (
-        (small, ones),
-        (np.where(first, levels, small), np.where(first, units, ones)),
-        (levels, units),
-    ):
-        with np.errstate(all="ignore"):
-            try:
-                copies = (each.copy() for each in (y_true, linear, *row_data))
-                values = np.asarray(whole(*copies))
-            except Exception:
-                break  # what is wrong with it is said where it is called again
-        if values.dtype.kind == "f" and np.isfinite(values).all():
-            return linear, unit
-    return small, ones
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._loss.linear import named
+from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.slopes import Differentiate
 from sklearn_adreg.losses import Loss
 
@@ -93,3 +93,36 @@ def check_kinks(
 def _in_words(normal: np.ndarray, parts: np.ndarray) -> str:
     terms = (f"{normal[part]:+.3g} * y_pred[:, {part}]" for part in parts)
     return " ".join(terms).lstrip("+")
+
+
+def predictors_to_try(
+    whole: LinearLoss,
+    known: tuple[np.ndarray, ...],
+    around: np.ndarray,
+    units: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return linear predictors (n, k) to try a loss with, and their units (k,).
+
+    They are near zero, or near the targets, in the units given: one of several may be
+    the logarithm of a scale, which no level of the targets is. `known` are the targets,
+    and the data of their rows.
+    """
+    y_true, *row_data = known
+    turned = [np.roll(around, 3 * number) for number in range(len(units))]
+    small, ones = np.stack(turned, axis=1), np.ones_like(units)
+    levels = small * units + y_true[:, None]
+    first = np.arange(len(units)) == 0
+    for linear, unit in (
+        (small, ones),
+        (np.where(first, levels, small), np.where(first, units, ones)),
+        (levels, units),
+    ):
+        with np.errstate(all="ignore"):
+            try:
+                copies = (each.copy() for each in (y_true, linear, *row_data))
+                values = np.asarray(whole(*copies))
+            except Exception:
+                break  # what is wrong with it is said where it is called again
+        if values.dtype.kind == "f" and np.isfinite(values).all():
+            return linear, unit
+    return small, ones

@@ -27,6 +27,11 @@ import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.slopes import slopes
+from sklearn_adreg._objective.curvature import (
+    absolute,
+    effective_number,
+    trace_in_units,
+)
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.rows import Data, spread_out
 from sklearn_adreg._tracing import is_traced
@@ -46,9 +51,6 @@ _EFFECTIVE_PER_COLUMN = 10
 # window tells what curvature a step meets: its metric leads there in 20 steps, and that
 # of a narrow one in none of 200.
 _FEWEST_PER_COLUMN, _WIDENING = 0.5, 10.0
-# A matrix is positive where no row's other entries are larger, but for rounding of
-# differences, than its diagonal.
-_DOMINANT = 1e-8
 # Curvatures that differ by less, relative, are those of rows that neither leave the
 # window nor come in: the others' jump.
 _SAME_BEND = 1e-6
@@ -259,7 +261,7 @@ class MeanLoss:
     def _n_bent(self, point: Point) -> float:
         """How many rows make up the curvature."""
         h = self.data.rows.numpy(point.curvature)
-        return effective_number(_trace(np, h, self.units))
+        return effective_number(trace_in_units(np, h, self.units))
 
     def hessian(
         self,
@@ -392,15 +394,6 @@ class ValuesAndGradient:
         return values.reshape(theta.shape[1:]), gradient.reshape(theta.shape)
 
 
-def effective_number(parts: np.ndarray) -> float:
-    """Return how many of the parts make up their sum."""
-    largest = float(np.max(parts, initial=0.0))
-    if not largest > 0:
-        return 0.0
-    shares = np.asarray(parts, dtype=np.float64) / largest  # squares overflow
-    return float(shares.sum()) ** 2 / float(shares @ shares)
-
-
 def _added(_xp: Any, linear: Any, offset: Any) -> Any:
     return (linear + _across(offset, linear),), ()
 
@@ -422,13 +415,6 @@ def _features(columns: Any, n_outputs: int) -> tuple[Any, Any]:
         return None, None
     features, place = np.unique(columns // n_outputs, return_inverse=True)
     return features, place * n_outputs + columns % n_outputs
-
-
-def _trace(xp: Any, curvature: Any, units: Any) -> Any:
-    """Curvature of each row, summed over its predictors in their units."""
-    if curvature.ndim == 1:
-        return curvature
-    return xp.diagonal(curvature, 0, 1, 2) @ xp.square(xp.asarray(units))
 
 
 def _entries(_xp: Any, curvature: Any) -> Any:
@@ -510,8 +496,8 @@ class _Slopes:
         vectors = (slope, linear) if self.n_moves else (slope,)
         if not curvature:
             return vectors, (*sums, 0.0)
-        bent = _absolute(xp, curvature[0])
-        return (*vectors, bent), (*sums, _trace(xp, bent, units).sum())
+        bent = absolute(xp, curvature[0])
+        return (*vectors, bent), (*sums, trace_in_units(xp, bent, units).sum())
 
 
 def weighted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:
@@ -530,34 +516,3 @@ def _summed(xp: Any, losses: Any, weight: Any, masked: bool) -> Any:
         return weighted(xp, losses, weight, masked).sum(axis=0, dtype=np.float64)
     # A product: XLA takes up to eight times as long to sum one column on a CPU.
     return weight @ _counted(xp, losses, weight, masked)
-
-
-def _absolute(xp: Any, curvature: Any) -> Any:
-    """Of a loss that is not convex, how much it bends either way."""
-    if curvature.ndim == 1:
-        return abs(curvature)
-    if xp is np:
-        # Most rows of most losses need no eigenvectors, which take the most time.
-        sizes = abs(curvature).sum(axis=2)
-        bent = np.diagonal(curvature, 0, 1, 2) * (2 + _DOMINANT) < sizes
-        some = np.flatnonzero(bent.any(axis=1))
-        if len(some) < len(curvature):
-            found = curvature.copy()
-            found[some] = _absolute_by_vectors(np, curvature[some])
-            return found
-    return _absolute_by_vectors(xp, curvature)
-
-
-def _absolute_by_vectors(xp: Any, curvature: Any) -> Any:
-    if curvature.shape[1] == 2:
-        # Root of the square, by the theorem of Cayley and Hamilton: a quarter of the
-        # time of eigenvectors.
-        square = curvature @ curvature
-        first, second = curvature[:, 0, 0], curvature[:, 1, 1]
-        root = abs(first * second - curvature[:, 0, 1] ** 2)
-        trace = square[:, 0, 0] + square[:, 1, 1] + 2 * root
-        found = square + root[:, None, None] * xp.eye(2, dtype=curvature.dtype)
-        size = xp.sqrt(xp.where(trace > 0, trace, 1.0))
-        return found / size[:, None, None]
-    values, vectors = xp.linalg.eigh(curvature)
-    return (vectors * abs(values)[:, None, :]) @ xp.swapaxes(vectors, 1, 2)

@@ -26,14 +26,14 @@ from sklearn_adreg._rows.moments import positive_roots
 _SMOOTH, _KINKED = 1e-5, 1.0
 # Units of smooth losses are right after the second round: the first one's window may
 # have been far from them.
-_ROUNDS = 2
+_REMEASURED = 2
 # Predictors may be so far from where they were looked at, in units, and a direction in
 # which slopes are smaller, relative, there as well is none.
 _AROUND, _NO_SLOPE = 1.0, 1e-10
 # Units change by no more: where a predictor has nearly no curvature, it is not known.
 _MOST = 1e3
 # Mean curvatures of white predictors, relative to the largest, are raised to this.
-_FLOOR = 1e-3
+_RAISED = 1e-3
 
 
 class Outputs(NamedTuple):
@@ -68,7 +68,7 @@ def outputs_of_rows(objective: MeanLoss, theta: np.ndarray, *, kinked: bool) -> 
     bent = directions.T @ (bent / size) @ directions
     scale = positive_roots(np.diag(bent))
     values, vectors = np.linalg.eigh(bent / np.outer(scale, scale))
-    values = np.maximum(values, _FLOOR * values[-1])
+    values = np.maximum(values, _RAISED * values[-1])
     factor = directions / scale @ vectors / np.sqrt(values)
     return Outputs(units, factor, size, basis)
 
@@ -85,7 +85,7 @@ def _measured(
     rows, _, weight, *_ = objective.data
     slope = objective.point(linear).slope
     _, (square,) = rows.apply(_mean_squares, weight, slope)
-    for _ in range(_ROUNDS):
+    for _ in range(_REMEASURED):
         seen = objective.at_units(units).through(_SMOOTH)
         curvature = np.diag(_mean_curvature(seen, linear))
         change = np.sqrt(np.asarray(square, np.float64)) / curvature / units

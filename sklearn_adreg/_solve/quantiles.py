@@ -44,7 +44,7 @@ from sklearn_adreg.losses import Pinball, Quantiles
 # What a row holds apart are errors of planes of n rows, which shrink like 1 / root n:
 # hinges are as strong as root n at first. By how much they grow, and how often they
 # may.
-_STRONGER, _MOST_ROUNDS = 10.0, 8
+_STRONGER, _MOST_STRENGTHS = 10.0, 8
 # How much less exactly than `tol` planes that are held apart are found: windows may
 # hide far more of strong hinges than they do. Ten levels of 100,000 rows take half the
 # time.
@@ -54,7 +54,7 @@ _APART = 4.0
 # So many times the deepest crossing is further than planes have to move, as a root mean
 # square (of ten levels of 100,000 rows 0.5 and 10 in its place take two and four times
 # as long).
-_NEAR = 3.0
+_DEPTHS = 3.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,9 @@ def solve_quantiles(task: Task, fit: Fit) -> Solution:
     )
     if loss.crossing:
         return solution
+    if task.device is not None:  # what crosses is few rows, for host memory
+        task = replace(task, device=None)
+        prepared = prepare(task, fit, by_sample=True)
     coordinates = prepared.coordinates
     if coordinates is not None:
         k = fit.n_outputs
@@ -244,10 +247,10 @@ def _held_apart(joint: _Joint, solution: Solution) -> Solution:
     strength, least = float(np.sqrt(rows.shape[0])), curve[-1]
     lifted, depth = joint.lifted(theta)
     value = joint.value(lifted)
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MOST_STRENGTHS):
         if value - least <= task.tol * abs(value):
             break
-        state = joint.descend(theta, strength, _NEAR * depth)
+        state = joint.descend(theta, strength, _DEPTHS * depth)
         theta, least, error = state.theta, state.curve[-1], state.error / _LOOSER
         curve.extend(state.curve[1:])
         lifted, depth = joint.lifted(theta)

@@ -144,7 +144,7 @@ def solve(task: Task, fit: Fit) -> Solution:
         check_loss(*seen)
         fit = fit._replace(traits=traits_of(*seen))
     kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
-    if isinstance(task.loss, Quantiles) and task.n_outputs > 1 and task.device is None:
+    if isinstance(task.loss, Quantiles) and task.n_outputs > 1:
         kind = "quantiles"
     asked = (
         "auto" if task.epsilon is None else "number",

@@ -106,6 +106,10 @@ class Quantiles(PointwiseLoss):
     :math:`\sum_j \max(\hat y_j - \hat y_{j + 1}, 0)` as well, which is zero where
     quantiles do not cross.
 
+    Where separate fits cross, the objective is within ten times `tol`, relative, of the
+    least without crossings, and a tenth of the error is what is compared with `tol`.
+    With a numeric `epsilon` the loss is descended on as it is called.
+
     References
     ----------
     .. [1] H. D. Bondell, B. J. Reich, H. Wang, "Noncrossing quantile regression curve
