@@ -52,7 +52,10 @@ ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
 _ROBUST_TOL, _SAMPLE_TOL = 1e-3, 1e-4
 # A smooth loss may have no minimum on a sample: that of counts without any event in one
 # category leads ever further away. On all rows it has one, near where few steps end.
-_SAMPLE_STEPS = 30
+# A sample takes 2 to 45 steps where there are kinks (eight losses on 100,000 x 20); of
+# classes that are nearly apart it took 1,000 and more, to no end: hinges of 60,000 x 10
+# take 0.08 to 0.4 of the time without those, and end at the same objective.
+_SAMPLE_STEPS, _SAMPLE_STEPS_KINKED = 30, 100
 # By how many standard errors of the sample's optimum the predictors of few rows change:
 # windows begin there (half and double: the same).
 _DEVIATIONS = 6.0
@@ -256,12 +259,14 @@ class Problem:
         if self.sample is None:
             return self
         data = self.objective.data.part(self.sample)
+        kinked = self.traits.kinked
+        steps = min(self.max_iter, _SAMPLE_STEPS_KINKED) if kinked else _SAMPLE_STEPS
         return replace(
             self,
             objective=replace(self.objective, data=data),
             sample=None,
             tol=max(self.tol, _SAMPLE_TOL),
-            max_iter=self.max_iter if self.traits.kinked else _SAMPLE_STEPS,
+            max_iter=steps,
             report=silent,
         )
 
