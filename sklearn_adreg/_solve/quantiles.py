@@ -248,7 +248,7 @@ def _held_apart(joint: _Joint, solution: Solution) -> Solution:
     lifted, depth = joint.lifted(theta)
     value = joint.value(lifted)
     for _ in range(_MOST_STRENGTHS):
-        if value - least <= task.tol * abs(value):
+        if value - least <= _LOOSER * task.tol * abs(value):
             break
         state = joint.descend(theta, strength, _DEPTHS * depth)
         theta, least, error = state.theta, state.curve[-1], state.error / _LOOSER
