@@ -78,10 +78,13 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         kinks it is the objective that is within `tol`, relative, of the optimum's;
         for one with a link, z within `tol`. Zero asks for exactly `max_iter` steps.
 
-    alpha : float, default=0.0
+    alpha : float or array-like, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
         squared error has no factor one half here, and the deviances have none, the
-        same solution takes twice the `alpha` of scikit-learn's estimators.
+        same solution takes twice the `alpha` of scikit-learn's estimators. An array
+        has one strength for each coefficient: it is broadcast against `coef_`, as
+        NumPy does, from shape (n_features,), (n_targets, 1) or
+        (n_targets, n_features). Zero leaves a coefficient without a penalty.
 
     l1_ratio : float, default=0.0
         Share :math:`\rho` of the lasso in the penalty: 0 is ridge, 1 the lasso, which
@@ -189,7 +192,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "backend": [StrOptions(set(BACKENDS)), Backend],
@@ -205,7 +208,7 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         epsilon: float | str = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
-        alpha: float = 0.0,
+        alpha: Any = 0.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         backend: str | Backend = "autograd",
@@ -298,8 +301,8 @@ class GradientDescentRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             ensure_all_finite=False,  # seen from the moments, without a pass over X
         )
         check_place(X, self.device, self)
-        task = Task.of(self)
         targets = checked_target(y, X.dtype)
+        task = Task.of(self, targets.shape[1], X.shape[1])
         weights = checked_weights(sample_weight, X)
         start = None
         if self.warm_start and hasattr(self, "coef_"):

@@ -223,20 +223,27 @@ def stable_epsilon(curvature: float) -> float:
     return 2.0 / curvature if curvature > 0 else np.inf
 
 
-def largest_eigenvalue(data: Data, *, intercept: bool) -> float:
-    """Of the second moments of the columns, with or without that of an intercept."""
+def largest_curvature(
+    data: Data, curvature: float, ridge: np.ndarray, *, intercept: bool
+) -> float:
+    """Largest eigenvalue of a Hessian, with or without the intercept.
+
+    It is that of the second moments times the curvature of a loss, plus a ridge (p,).
+    """
     rows, n_columns = data.rows, data.rows.shape[1]
     if rows.intercept and not intercept:
         n_columns -= 1
     if n_columns <= _DIRECT_EIGENVALUES:
         gram = rows.gram(data.weight)[:n_columns, :n_columns]
-        return float(np.linalg.eigvalsh(gram)[-1])
+        hessian = curvature * gram + np.diag(ridge[:n_columns])
+        return float(np.linalg.eigvalsh(hessian)[-1])
     nothing = np.zeros(rows.shape[1] - n_columns)
 
     def apply(vector: np.ndarray) -> np.ndarray:
         theta = np.concatenate([vector.ravel(), nothing])
         product = rows.visit(theta, _weighted, data.weight)[1]
-        return np.asarray(product, dtype=np.float64)[:n_columns]
+        product = curvature * np.asarray(product, dtype=np.float64) + ridge * theta
+        return product[:n_columns]
 
     operator = LinearOperator((n_columns, n_columns), apply, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(n_columns)
@@ -247,11 +254,11 @@ def largest_eigenvalue(data: Data, *, intercept: bool) -> float:
 
 
 def stable_epsilon_of_loss(
-    objective: MeanLoss, theta: np.ndarray, scale: np.ndarray, ridge: float
+    objective: MeanLoss, theta: np.ndarray, scale: np.ndarray, ridge: np.ndarray
 ) -> float:
     """Estimate the largest stable step, from the curvature where descents start.
 
-    Of `theta`, (p, n_targets), the intercepts alone are looked at.
+    Of `theta`, (p, n_targets), the intercepts alone are looked at; `ridge` is (p,).
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
@@ -262,8 +269,8 @@ def stable_epsilon_of_loss(
         counts = weight > 0
         found = point.curvature[counts] / weight[counts]
         curvature = max(curvature, float(found.max()))
-    largest = largest_eigenvalue(objective.data, intercept=True)
-    return stable_epsilon(curvature * largest + ridge)
+    largest = largest_curvature(objective.data, curvature, ridge, intercept=True)
+    return stable_epsilon(largest)
 
 
 def _weighted(_xp: Any, linear: Any, weight: Any) -> Any:

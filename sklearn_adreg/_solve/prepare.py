@@ -88,16 +88,18 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
     """Place the rows, and choose coordinates in which the mean loss plus ridge is easy.
 
     They whiten the columns, by their second moments, or the span of the rows, where
-    there are fewer of these; where there are many of both they scale the columns.
+    there are fewer of these; where there are many of both they scale the columns. Only
+    with an even ridge are coefficients in that span.
     """
     n_rows, n_columns = fit.X.shape
-    measure = n_columns <= min(n_rows, fit.most_whitened)
+    most = fit.most_whitened
+    measure = n_columns <= (min(n_rows, most) if task.even else most)
     if measure:
         data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=True)
         assert moments is not None
         return data, moments, _white(task, fit, data, moments)
     data, variances = place_with_variances(fit.X, fit.y, fit.weight, **task.place)
-    if n_rows <= fit.most_whitened:
+    if task.even and n_rows <= most:
         span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
         if span is not None:
             return data, None, _of_span(data, span, _ridge(task, fit)[0])

@@ -31,7 +31,12 @@ from sklearn_adreg._solve.prepare import (
     in_place,
     in_white_coordinates,
 )
-from sklearn_adreg._solve.problem import descend, proximal_newton, quasi_newton
+from sklearn_adreg._solve.problem import (
+    descend,
+    proximal_newton,
+    quasi_newton,
+    side_by_side,
+)
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_moments,
@@ -140,7 +145,20 @@ def solve(
     start: Start | None,
     report: Report,
 ) -> Solution:
-    """Descend by the first route that serves the parameters, the loss and the data."""
+    """Descend by the first route that serves the parameters, the loss and the data.
+
+    Targets that are not penalised alike are fitted one by one.
+    """
+    if np.ndim(task.alpha) == 2:
+        starts = [
+            start and (start[0][:, [j]], start[1][[j]]) for j in range(y.shape[1])
+        ]
+        return side_by_side(
+            [
+                solve(task.of_target(j), X, y[:, [j]], weight, starts[j], report)
+                for j in range(y.shape[1])
+            ]
+        )
     fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
     mean = np.zeros(y.shape[1])
     if task.loss == SquaredError():

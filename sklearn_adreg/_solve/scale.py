@@ -43,8 +43,8 @@ from sklearn_adreg._solve.problem import (
     descend,
     proximal_newton,
     quasi_newton,
+    side_by_side,
     silent,
-    summed,
 )
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
@@ -87,25 +87,19 @@ class _Found(NamedTuple):
 def solve_with_scale(task: Task, fit: Fit) -> Solution:
     """Fit each target at the scale that is found for it."""
     targets = list(_targets(task, fit))
-    found = [_solved(task, one, level) for one, level in targets]
+    found = side_by_side([_solved(task, one, level) for one, level in targets])
     levels = np.array([level for _, level in targets])
-    return Solution(
-        coef=np.concatenate([each.coef for each in found], axis=1),
-        intercept=np.concatenate([each.intercept for each in found]) + levels,
-        loss_curve=summed([each.loss_curve for each in found]),
-        epsilon=min(each.epsilon for each in found),
-        error=float(np.max([each.error for each in found])),
-        endless=any(each.endless for each in found),
-        settled=all(each.settled for each in found),
-        scale=np.array([_scale(each) for each in found]),
-    )
+    return found._replace(intercept=found.intercept + levels)
 
 
 def estimated_scale(task: Task, fit: Fit) -> np.ndarray:
     """Return the scale of each target, (n_targets,), alike for whatever start."""
     own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=task.tol or _TOL)
     alone = fit._replace(start=None, report=silent)
-    found = [_Target.of(own, *one).found() for one in _targets(own, alone)]
+    found = [
+        _Target.of(own.of_target(number), *one).found()
+        for number, one in enumerate(_targets(own, alone))
+    ]
     return np.array([_scale(each.solution) for each in found])
 
 
@@ -139,8 +133,8 @@ def _at_scale(
     `prepared` are the rows where they are in their place already.
     """
     if not task.smooth:
-        l1, l2 = task.alpha * task.l1_ratio / scale, task.alpha * (1 - task.l1_ratio)
-        task = replace(task, alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))
+        l1, l2 = task.l1_ratio / scale, 1 - task.l1_ratio
+        task = replace(task, alpha=task.alpha * (l1 + l2), l1_ratio=l1 / (l1 + l2))
     start = fit.start and (fit.start[0] / scale, fit.start[1] / scale)
     fit = _in_units(fit, scale)._replace(start=start)
     if task.epsilon is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn_adreg._loss.check import get_loss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import kind_of
+from sklearn_adreg._validation import checked_alpha
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss
 
@@ -65,21 +66,25 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """Parameters; `epsilon` is None where the descent chooses its own steps."""
+    """Parameters; `epsilon` is None where the descent chooses its own steps.
+
+    `alpha` is a number, or (n_features,), or (n_targets, n_features) where it is not
+    the same for all targets, which `of_target` looks at one at a time.
+    """
 
     loss: Loss
     epsilon: float | None
     max_iter: int
     tol: float
-    alpha: float
+    alpha: float | np.ndarray
     l1_ratio: float
     intercept: bool
     backend: Backend
     device: str | None
 
     @classmethod
-    def of(cls, estimator: Any) -> Task:
-        """Read the parameters of an estimator."""
+    def of(cls, estimator: Any, n_targets: int, n_features: int) -> Task:
+        """Read the parameters of an estimator, for so many targets and columns."""
         epsilon = estimator.epsilon
         if isinstance(epsilon, bool | np.bool_):
             raise ValueError(
@@ -91,7 +96,12 @@ class Task:
             epsilon=None if epsilon == "auto" else float(epsilon),
             max_iter=estimator.max_iter,
             tol=estimator.tol,
-            alpha=estimator.alpha,
+            alpha=checked_alpha(
+                f"'alpha' parameter of {type(estimator).__name__}",
+                estimator.alpha,
+                n_targets,
+                n_features,
+            ),
             l1_ratio=estimator.l1_ratio,
             intercept=estimator.fit_intercept,
             backend=get_backend(estimator.backend),
@@ -101,7 +111,17 @@ class Task:
     @property
     def smooth(self) -> bool:
         """Whether the penalty is differentiable."""
-        return self.alpha * self.l1_ratio == 0
+        return self.l1_ratio == 0 or not np.any(self.alpha)
+
+    @property
+    def even(self) -> bool:
+        """Whether all coefficients are penalised alike: a ridge is round then."""
+        return np.ndim(self.alpha) == 0
+
+    def of_target(self, number: int) -> Task:
+        """Return the task of one of the targets."""
+        alpha = np.asarray(self.alpha)
+        return self if alpha.ndim < 2 else replace(self, alpha=alpha[number])
 
     @property
     def place(self) -> dict[str, Any]:
