@@ -149,16 +149,25 @@ def solve(
 
     Targets that are not penalised alike are fitted one by one.
     """
-    if np.ndim(task.alpha) == 2:
-        starts = [
-            start and (start[0][:, [j]], start[1][[j]]) for j in range(y.shape[1])
-        ]
-        return side_by_side(
-            [
-                solve(task.of_target(j), X, y[:, [j]], weight, starts[j], report)
-                for j in range(y.shape[1])
-            ]
-        )
+    if np.ndim(task.alpha) < 2:
+        return _solve_alike(task, X, y, weight, start, report)
+    found = []
+    for j in range(y.shape[1]):
+        begun = start and (start[0][:, [j]], start[1][[j]])
+        data = X, y[:, [j]], weight, begun
+        found.append(_solve_alike(task.of_target(j), *data, report))
+    return side_by_side(found)
+
+
+def _solve_alike(
+    task: Task,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    start: Start | None,
+    report: Report,
+) -> Solution:
+    """Solve for targets that are penalised alike."""
     fit = Fit(X, y, weight, start, report, _SQUARED_ERROR)
     mean = np.zeros(y.shape[1])
     if task.loss == SquaredError():
