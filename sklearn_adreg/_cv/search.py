@@ -72,8 +72,7 @@ class Search:
         step_by_step = partial(folds_step_by_step, row_names=fit.row_names)
         set_up = folds_in_closed_form if closed else step_by_step
         data, folds, on_splits, on_all = set_up(data, splits, task, alphas)
-        longest = min(on_splits, on_all)
-        candidates = self._candidates(alphas, longest)
+        candidates = self._candidates(alphas, min(on_splits, on_all))
         fitted = time.perf_counter()
 
         seen_X, seen_y = indexable(*given)

@@ -136,12 +136,17 @@ def solve(task: Task, fit: Fit) -> Solution:
 
     Targets that are not penalised alike are fitted one by one.
     """
-    if np.ndim(task.alpha) == 2 and task.n_outputs == 1:
-        parts = [
-            (task.of_part(j), fit.of_column(j)._replace(y=fit.y[:, [j]]))
-            for j in range(fit.y.shape[1])
-        ]
-        return side_by_side([solve(*part) for part in parts])
+    if np.ndim(task.alpha) < 2 or task.n_outputs > 1:
+        return _solve_alike(task, fit)
+    found = []
+    for j in range(fit.y.shape[1]):
+        alone = fit.of_column(j)._replace(y=fit.y[:, [j]])
+        found.append(_solve_alike(task.of_part(j), alone))
+    return side_by_side(found)
+
+
+def _solve_alike(task: Task, fit: Fit) -> Solution:
+    """Solve for targets that are penalised alike, or for the outputs of one target."""
     y, offset = without_offset(task.loss, fit.y, fit.offset)
     fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
     mean = np.zeros(y.shape[1])
