@@ -18,7 +18,12 @@ from sklearn_adreg._habits import Followed, Shown, in_fit_context
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
 from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
 from sklearn_adreg._report import OFFSET_FORGOTTEN
-from sklearn_adreg._validation import SPARSE, check_place, checked_weights
+from sklearn_adreg._validation import (
+    SPARSE,
+    check_place,
+    checked_alpha,
+    checked_weights,
+)
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import NAMED, Loss, get_loss
 
@@ -73,10 +78,12 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         and for others within `tol` standard deviations of the labels. Zero asks for
         exactly `max_iter` steps.
 
-    alpha : float, default=1e-4
+    alpha : float or array-like, default=1e-4
         Strength of the penalty, as in `sklearn.linear_model.SGDClassifier`. The `C` of
         `sklearn.linear_model.LogisticRegression` is ``1 / (alpha * n_samples)``. Zero
-        is no penalty: there is no minimum where X separates the classes.
+        is no penalty: there is no minimum where X separates the classes. An array has
+        one strength for each coefficient: of shape (n_features,) for each column, and
+        of several classes (n_classes, 1) or (n_classes, n_features).
 
     l1_ratio : float, default=0.0
         Share :math:`\rho` of the lasso in the penalty: 0 is ridge, 1 the lasso, which
@@ -182,7 +189,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         epsilon: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
-        alpha: float = 1e-4,
+        alpha: Any = 1e-4,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         class_weight: dict[Any, float] | str | None = None,
@@ -390,10 +397,21 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         else:
             target = np.where(index, second, first)
         parameters = {name: getattr(self, name) for name in _SHARED}
-        model = GradientDescentRegressor(**parameters | {"loss": loss})
+        parameters |= {"loss": loss, "alpha": self._strengths(X.shape[1])}
+        model = GradientDescentRegressor(**parameters)
         if hasattr(self, "coef_"):  # for a warm start
             model.coef_, model.intercept_ = self.coef_, self.intercept_
         return model, (X, target.astype(X.dtype), weights)
+
+    def _strengths(self, n_features: int) -> float | np.ndarray:
+        """Strengths of the penalty, for the coefficients of all classes."""
+        n_classes = len(self.classes_)
+        return checked_alpha(
+            "'alpha' parameter of GradientDescentClassifier",
+            self.alpha,
+            1 if n_classes == 2 else n_classes,
+            n_features,
+        )
 
     def _weighted(
         self, y: np.ndarray, index: np.ndarray, weights: np.ndarray | None

@@ -14,7 +14,7 @@ from sklearn_adreg._solve.problem import silent
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import SPARSE, checked_target, checked_weights
 from sklearn_adreg.backends import Backend
-from sklearn_adreg.losses import Loss, Name, SquaredError
+from sklearn_adreg.losses import Loss, Name, SquaredError, get_loss
 
 
 def max_stable_epsilon(
@@ -23,7 +23,7 @@ def max_stable_epsilon(
     sample_weight: Any = None,
     *,
     loss: Name | str | Loss = "squared_error",
-    alpha: float = 0.0,
+    alpha: Any = 0.0,
     fit_intercept: bool = True,
     backend: Literal["autograd", "jax"] | Backend = "autograd",
 ) -> float:
@@ -47,8 +47,9 @@ def max_stable_epsilon(
     loss : str or callable, default='squared_error'
         The loss, as in `GradientDescentRegressor`.
 
-    alpha : float, default=0.0
-        Strength of a ridge penalty.
+    alpha : float or array-like, default=0.0
+        Strength of a ridge penalty, or strengths of one for each coefficient, as in
+        `GradientDescentRegressor`.
 
     fit_intercept : bool, default=True
         Whether an intercept is fitted, so that X is centred.
@@ -77,7 +78,8 @@ def max_stable_epsilon(
     -----
     For squared error it is :math:`2 / (2 \lambda + \alpha)`, where :math:`\lambda` is
     the largest eigenvalue of :math:`\frac{1}{S} \sum_i s_i x_i x_i^\top`, of centred
-    rows if there is an intercept.
+    rows if there is an intercept; with strengths for each coefficient, 2 divided by
+    that of twice this matrix plus their diagonal one.
 
     Examples
     --------
@@ -95,8 +97,7 @@ def max_stable_epsilon(
         loss, epsilon=1.0, alpha=alpha, fit_intercept=fit_intercept, backend=backend
     )
     model._validate_params()
-    task = Task.of(model)
-    squared = bool(task.loss == SquaredError())
+    squared = bool(get_loss(loss) == SquaredError())
     checks = {"accept_sparse": SPARSE, "dtype": [np.float64, np.float32]}
     if y is not None:
         X, y = validate_data(model, X, y, multi_output=True, y_numeric=True, **checks)
@@ -109,8 +110,10 @@ def max_stable_epsilon(
             f"curvature depends on it. Got None with the loss {loss!r} instead."
         )
     weights = checked_weights(sample_weight, X)
-    data = all_rows(Fit(X, checked_target(y, X.dtype), weights, None, silent))
-    every = np.arange(X.shape[0])
+    targets = checked_target(y, X.dtype)
+    task = Task.of(model, targets.shape[1], X.shape[1])
+    data = all_rows(Fit(X, targets, weights, None, silent))
+    every, alphas = np.arange(X.shape[0]), np.atleast_2d(task.alpha)[None]
     with np.errstate(all="ignore"):  # trial points of a loss may overflow
-        (steps,) = steps_on(data, [every], task, np.array([task.alpha]))
-        return steps.max_epsilon(data, task.alpha)
+        (steps,) = steps_on(data, [every], task, alphas)
+        return steps.max_epsilon(data, alphas)

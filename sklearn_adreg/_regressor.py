@@ -102,10 +102,14 @@ class GradientDescentRegressor(
 
         Zero asks for exactly `max_iter` steps.
 
-    alpha : float, default=0.0
+    alpha : float or array-like, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
         squared error has no factor one half here, and the deviances have none, the
-        same solution takes twice the `alpha` of scikit-learn's estimators.
+        same solution takes twice the `alpha` of scikit-learn's estimators. An array
+        has one strength for each coefficient: it is broadcast against `coef_`, as
+        NumPy does, from shape (n_features,), (n_targets, 1) or
+        (n_targets, n_features), with `n_outputs` in the place of n_targets where there
+        are several. Zero leaves a coefficient without a penalty.
 
     l1_ratio : float, default=0.0
         Share :math:`\rho` of the lasso in the penalty: 0 is ridge, 1 the lasso, which
@@ -225,7 +229,7 @@ class GradientDescentRegressor(
         "epsilon": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "backend": [StrOptions(set(BACKENDS)), Backend],
@@ -242,7 +246,7 @@ class GradientDescentRegressor(
         epsilon: float | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
-        alpha: float = 0.0,
+        alpha: Any = 0.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
         backend: Literal["autograd", "jax"] | Backend = "autograd",
@@ -455,9 +459,9 @@ class GradientDescentRegressor(
             ensure_all_finite=False,  # seen from the moments, without a pass over X
         )
         check_place(X, self.device, self)
-        task = Task.of(self)
         targets = checked_target(y, X.dtype)
-        check_one_target(targets, task.n_outputs, self)
+        check_one_target(targets, outputs_of(self), self)
+        task = Task.of(self, targets.shape[1], X.shape[1])
         weights = checked_weights(sample_weight, X)
         n_columns = targets.shape[1] * task.n_outputs
         offsets = checked_offset(offset, (X.shape[0], n_columns), X.dtype)

@@ -133,8 +133,8 @@ def unconverged(
 def endless(params: dict[str, Any]) -> str:
     """Compose the warning for an objective without a minimum."""
     remedy = (
-        "Set alpha above 0, which gives it a minimum"
-        if params["alpha"] == 0
+        "Set alpha above 0 for all columns, which gives it a minimum"
+        if not np.all(params["alpha"])
         else "The intercept, which alpha does not bound, is what grows: set "
         "fit_intercept=False"
     )

@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.measures import make_router, routed
-from sklearn_adreg._cv.search import Search, checked_list
+from sklearn_adreg._cv.search import Search, checked_alphas, checked_epsilons
 from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.outputs import outputs_of
@@ -67,9 +67,11 @@ class GradientDescentRegressorCV(
         The loss, as in `GradientDescentRegressor`. For others than squared error the
         descents are run, those of all candidates in the same passes over a split.
 
-    alphas : array-like of shape (n_alphas,), default=None
+    alphas : array-like of shape (n_alphas, ...), default=None
         Strengths of a ridge penalty, as `alpha` in `GradientDescentRegressor`, to try
-        with each step length; None is without a penalty.
+        with each step length; None is without a penalty. The first axis is that of
+        the candidates: of shape (n_alphas, n_features) they have a strength for each
+        column of X.
 
     cv : int, splitter or iterable, default=None
         How the rows are split, as in `sklearn.model_selection.GridSearchCV`; None is
@@ -118,7 +120,7 @@ class GradientDescentRegressorCV(
     epsilon_ : float
         The step length chosen.
 
-    alpha_ : float
+    alpha_ : float or ndarray
         The penalty chosen. Only with `alphas`.
 
     best_n_iter_ : int
@@ -321,8 +323,8 @@ class GradientDescentRegressorCV(
         self, X: Any, y: Any, known: dict[str, Any], params: dict[str, Any]
     ) -> Self:
         search = Search(
-            epsilons=checked_list("epsilons", self.epsilons, zero=False),
-            alphas=checked_list("alphas", self.alphas, zero=True),
+            epsilons=checked_epsilons(self.epsilons),
+            alphas=checked_alphas(self.alphas),
             early_stopping=self.early_stopping,
             keep_paths=self.store_path_scores,
             n_jobs=self.n_jobs,
@@ -338,7 +340,7 @@ class GradientDescentRegressorCV(
         loss, n_outputs = get_loss(self.loss), outputs_of(self)
         check_one_target(targets, n_outputs, self)
         n_rows, n_columns = X.shape[0], targets.shape[1] * n_outputs
-        fit = Fit(X, targets, weights, None, silent).knowing(
+        fit = Fit(X, targets, weights, None, silent, n_outputs=n_outputs).knowing(
             checked_offset(known["offset"], (n_rows, n_columns), X.dtype),
             checked_row_data(known["row_data"], loss, n_rows, X.dtype),
         )

@@ -61,6 +61,39 @@ def checked_start(
     return coef.astype(np.float64), np.atleast_1d(intercept).astype(np.float64)
 
 
+def checked_alpha(
+    name: str, alpha: Any, n_targets: int, n_features: int
+) -> float | np.ndarray:
+    """Strengths of a penalty: a number, (n_features,) or (n_targets, n_features).
+
+    It is the first of these that tells them. `name` says whose parameter it is.
+    """
+    given = np.asarray(alpha)
+    expected = n_targets, n_features
+    rule = (
+        f"The {name} must be a non-negative number, or an array of such numbers that "
+        f"broadcasts against coef_, of shape {expected}"
+    )
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"{rule}. Got {alpha!r} instead.")
+    try:
+        strengths = np.broadcast_to(given, expected).astype(np.float64)
+    except ValueError:
+        raise ValueError(
+            f"{rule}. Got shape {given.shape} instead. Pass one strength for each "
+            f"column of X, an array of shape ({n_features},)."
+        ) from None
+    wrong = ~((strengths >= 0) & (strengths < np.inf))
+    if wrong.any():
+        raise ValueError(
+            f"{rule}. Got {float(strengths[wrong][0])!r} among them instead. Zero "
+            "leaves a column without a penalty."
+        )
+    if (strengths == strengths[0, 0]).all():
+        return float(strengths[0, 0])
+    return strengths[0] if (strengths == strengths[0]).all() else strengths
+
+
 def check_place(X: Any, device: str | None, estimator: Any) -> None:
     """Refuse to copy a sparse X to a device."""
     if sparse.issparse(X) and device is not None:

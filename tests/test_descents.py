@@ -57,7 +57,7 @@ def test_scaled_columns_are_coordinates_too(loss: Any, shape: tuple[int, int]) -
     ends = []
     for coordinates in (
         whitened(rows, shares, rows.gram(shares), penalty.l2),
-        scaled(rows.diagonal(shares) + penalty.l2),
+        scaled(rows.diagonal(shares), penalty.l2),
     ):
         state = begin(penalty, start, point)
         method = QuasiNewton(coordinates, coordinates.dense)

@@ -111,7 +111,7 @@ def test_words_name_what_is_called() -> None:
         if (called.func if kinked else called) is not descend:
             continue
         parameters: dict[str, Any] = LASSO if route.penalty == "l1" else {}
-        _, method = way(Task.of(GradientDescentRegressor(**parameters)))
+        _, method = way(Task.of(GradientDescentRegressor(**parameters), 1, 1))
         words = route.method.split(",")[0].lower()
         assert method.__name__ == words.replace("-", "_").replace(" ", "_")
         assert not kinked or called.keywords == {"windows": True}

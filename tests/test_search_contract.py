@@ -222,7 +222,7 @@ def test_groups() -> None:
 
 @pytest.mark.parametrize("name", ["epsilons", "alphas"])
 @pytest.mark.parametrize(
-    "value", [[], [-1.0], [[0.1]], ["a"], [np.nan], [np.inf], [True]]
+    "value", [[], [-1.0], [[0.1] * 99], ["a"], [np.nan], [np.inf], [True]]
 )
 def test_lists_of_candidates(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"'{name}' parameter .* Got .* instead"):

@@ -36,7 +36,7 @@ from sklearn_adreg._descent.textbook import (
     BatchState,
     Run,
     constant_theta,
-    largest_eigenvalue,
+    largest_curvature,
     stable_epsilon,
     stable_epsilon_of_loss,
     target_scale,
@@ -54,6 +54,7 @@ from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale
 from sklearn_adreg._solve.task import Fit, Task
+from sklearn_adreg._validation import checked_alpha
 from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
@@ -71,12 +72,25 @@ _BATCH_TARGETS = 1 << 24
 class Candidates(NamedTuple):
     """Step lengths and penalties, and the parameters of `GradientDescentRegressor`.
 
-    There is one of each for each candidate.
+    There is one of each for each candidate: of the penalties the number in `alphas`,
+    which are (n_alphas, n_targets or 1, n_features or 1).
     """
 
     epsilon: np.ndarray
-    alpha: np.ndarray
+    penalty: np.ndarray
+    alphas: np.ndarray
     params: list[dict[str, Any]]
+
+    @property
+    def alpha(self) -> np.ndarray:
+        """Penalties that are even, (n_candidates,)."""
+        return self.alphas[self.penalty, 0, 0]
+
+    def ridge(self, where: slice, n_targets: int, n_features: int) -> np.ndarray:
+        """Ridge of some candidates, (n_features, n_candidates * n_targets)."""
+        strengths = self.alphas[self.penalty[where]]
+        shape = len(strengths), n_targets, n_features
+        return np.broadcast_to(strengths, shape).reshape(-1, n_features).T
 
     def with_n_iter(self, n_iter: np.ndarray) -> Candidates:
         """Let each candidate take exactly so many steps."""
@@ -147,16 +161,16 @@ class StepByStep(NamedTuple):
 
     `train` are the numbers of these, which are placed when they are needed, and `where`
     is what `place` is told. With `linked` predictions are not the linear predictor.
-    `scales` has the scale of each target, (n_targets,), by the penalty, where the loss
-    leaves it to be estimated: descents are in units of it. A loss of several outputs
-    has their `units`, and theta of all of them is one column.
+    `scales` has the scale of each target, (n_targets,), for each penalty, where the
+    loss leaves it to be estimated: descents are in units of it. A loss of several
+    outputs has their `units`, and theta of all of them is one column.
     """
 
     train: np.ndarray
     loss: LinearLoss
     linked: bool
     where: dict[str, Any]
-    scales: dict[float, np.ndarray]
+    scales: list[np.ndarray]
     units: tuple[float, ...] | None = None
 
     @property
@@ -182,25 +196,31 @@ class StepByStep(NamedTuple):
                 state, _ = run(state, 1, unreported)
                 yield (where, n_steps), *end(start, state)
 
-    def max_epsilon(self, data: Data, ridge: float) -> float:
+    def max_epsilon(self, data: Data, alphas: np.ndarray) -> float:
         """Estimate the largest stable step, from the curvature at the start."""
-        start = self._start(data, ridge)
+        strongest = int(alphas.max(axis=(1, 2)).argmax())
+        objective, theta, scale = self._start(data, strongest)
+        rows = objective.data.rows
+        ridge = np.zeros((rows.shape[1], alphas.shape[0] * alphas.shape[1]))
+        strengths = alphas.reshape(-1, alphas.shape[2])
+        ridge[: len(ridge) - rows.intercept] = strengths.T
         if not self.squared:
-            return stable_epsilon_of_loss(*start, ridge)
-        largest = largest_eigenvalue(start[0].data, intercept=False)
+            return stable_epsilon_of_loss(objective, theta, scale, ridge)
         loss, backend = self.loss.loss, self.where["backend"]
         curvature = curvature_of(loss, backend, data.rows.dtype)
-        return stable_epsilon(curvature * largest + ridge)
+        return stable_epsilon(
+            largest_curvature(objective.data, curvature, ridge, intercept=False)
+        )
 
-    def _units(self, alpha: float) -> np.ndarray:
-        return self.scales[alpha] if self.scales else np.ones(1)
+    def _units(self, penalty: int) -> np.ndarray:
+        return self.scales[penalty] if self.scales else np.ones(1)
 
     def _start(
-        self, data: Data, alpha: float
+        self, data: Data, penalty: int
     ) -> tuple[MeanLoss, np.ndarray, np.ndarray]:
         """Place the training rows; theta, and the scale of the targets."""
         train = some_rows(data, self.train)
-        train = train._replace(target=train.target / self._units(alpha))
+        train = train._replace(target=train.target / self._units(penalty))
         found, _ = placed(train, self.where, measure=False)
         if self.units is not None:
             found = found._replace(target=found.rows.vector(train.target[:, 0]))
@@ -214,37 +234,38 @@ class StepByStep(NamedTuple):
     ) -> Iterator[tuple[slice, Callable[..., Any], Run, BatchState]]:
         """Descents at their start, with candidates that share the targets' units."""
         # Candidates of a penalty stand one after another.
-        changes = np.diff(candidates.alpha) if self.scales else np.zeros(0)
+        changes = np.diff(candidates.penalty) if self.scales else np.zeros(0)
         cuts = map(int, np.flatnonzero(changes) + 1)
         edges = [0, *cuts, len(n_iter)]
         for block in map(slice, edges[:-1], edges[1:]):
-            alpha = float(candidates.alpha[block.start])
-            begun = self._batches(data, candidates, alpha, block, n_iter, tol)
+            penalty = int(candidates.penalty[block.start])
+            begun = self._batches(data, candidates, penalty, block, n_iter, tol)
             for where, rows, run, start in begun:
-                end = partial(_ended, data, rows, self._units(alpha), self.units)
+                end = partial(_ended, data, rows, self._units(penalty), self.units)
                 yield where, end, run, start
 
     def _batches(
         self,
         data: Data,
         candidates: Candidates,
-        alpha: float,
+        penalty: int,
         block: slice,
         n_iter: np.ndarray,
         tol: float,
     ) -> Iterator[tuple[slice, Rows, Run, BatchState]]:
         """Descents at their start, with as many candidates at a time as fit."""
-        objective, theta, scale = self._start(data, alpha)
+        objective, theta, scale = self._start(data, penalty)
         rows, (n_columns, n_targets) = objective.data.rows, theta.shape
-        free = np.ones((n_columns, 1))
-        free[n_columns - rows.intercept * objective.n_outputs :] = 0.0
+        n_features, n_outputs = rows.shape[1] - rows.intercept, objective.n_outputs
         # Several outputs of several candidates are not told apart by columns of theta.
-        alone = objective.n_outputs > 1
+        alone = n_outputs > 1
         length = 1 if alone else max(1, _BATCH_TARGETS // (rows.shape[0] * n_targets))
         for first in range(block.start, block.stop, length):
             where = slice(first, min(first + length, block.stop))
             n_candidates = len(n_iter[where])
-            ridge = free * np.repeat(candidates.alpha[where], n_targets)
+            ridge = np.zeros((n_columns, n_candidates * n_targets))
+            strengths = candidates.ridge(where, n_targets * n_outputs, n_features)
+            ridge[: n_features * n_outputs] = strengths.reshape(-1, ridge.shape[1])
             run, start = textbook(
                 replace(objective, data=_tiled(objective.data, n_candidates)),
                 objective.backend,
@@ -272,8 +293,8 @@ def folds_in_closed_form(
 ) -> tuple[Data, list[Fold], float, float]:
     """Set up each split; the largest stable step on these, and on all rows.
 
-    `alphas` are the penalties that are tried; steps are stable with all of them. The
-    data come back with the rows that theta is of.
+    `alphas` are the penalties that are tried, which are even; steps are stable with all
+    of them. The data come back with the rows that theta is of.
     """
     where, ridge = task.place, float(alphas.max())
     curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
@@ -300,12 +321,11 @@ def folds_step_by_step(
     """Set up each split on any loss; see `folds_in_closed_form`."""
     every = [*(train for train, _ in splits), np.arange(len(data.weight))]
     *descents, whole = steps_on(data, every, task, alphas, row_names)
-    ridge = float(alphas.max())
     folds = [
         Fold(each, test, None) for each, (_, test) in zip(descents, splits, strict=True)
     ]
-    stable = min(each.max_epsilon(data, ridge) for each in descents)
-    return data, folds, stable, whole.max_epsilon(data, ridge)
+    stable = min(each.max_epsilon(data, alphas) for each in descents)
+    return data, folds, stable, whole.max_epsilon(data, alphas)
 
 
 def _tiled(data: Data, n_candidates: int) -> Data:
@@ -349,17 +369,18 @@ def steps_on(
 
 def _scales(
     train: Data, task: Task, alphas: np.ndarray, traits: Traits
-) -> dict[float, np.ndarray]:
-    """Scales of the errors, by the penalty; none where the loss asks for none."""
+) -> list[np.ndarray]:
+    """Scales of the errors, for each penalty; none where the loss asks for none."""
     if not is_estimated(task.loss):
-        return {}
+        return []
     X, weight = train.rows.X, shares(train.weight)
     target = train.target.astype(X.dtype)
     fit = Fit(X, target, weight, None, unreported, traits)
-    return {
-        float(alpha): estimated_scale(replace(task, alpha=float(alpha)), fit)
-        for alpha in np.unique(alphas)
-    }
+    shape = target.shape[1], X.shape[1]
+    return [
+        estimated_scale(replace(task, alpha=checked_alpha("", alpha, *shape)), fit)
+        for alpha in alphas
+    ]
 
 
 def _ended(

@@ -27,6 +27,7 @@ from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._report import limit
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
+from sklearn_adreg._validation import checked_alpha
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import SquaredError
 
@@ -61,8 +62,7 @@ class Search:
         check_rows(measures, splits)
         started = time.perf_counter()
         data, folds, on_splits, on_all = self._set_up(fit, splits)
-        longest = min(on_splits, on_all)
-        candidates = make_candidates(self.epsilons, self.alphas, longest)
+        candidates = self._candidates(fit, min(on_splits, on_all))
         fitted = time.perf_counter()
 
         seen_X, seen_y = indexable(*given)
@@ -90,14 +90,51 @@ class Search:
         self, fit: Fit, splits: Sequence[Split]
     ) -> tuple[Data, list[Fold], float, float]:
         """Set up the descents of each split, in closed form where there is one."""
-        task = Task.of(GradientDescentRegressor(**self.settings))
+        model = GradientDescentRegressor(**self.settings)
+        task = Task.of(model, fit.y.shape[1], fit.X.shape[1])
         y, offset = without_offset(task.loss, fit.y, fit.offset)
         data = all_rows(fit._replace(y=y, offset=offset))
         check_splits(data, splits)
-        alphas = np.zeros(1) if self.alphas is None else self.alphas
-        if task.loss == SquaredError() and may_be_dense(fit.X):
+        alphas = self._strengths(fit)
+        even = alphas[0].size == 1
+        if task.loss == SquaredError() and may_be_dense(fit.X) and even:
             return folds_in_closed_form(data, splits, task, alphas)
         return folds_step_by_step(data, splits, task, alphas, fit.row_names)
+
+    def _strengths(self, fit: Fit) -> np.ndarray:
+        """Return penalties, (n_alphas, n_columns or 1, n_features or 1); None is zero.
+
+        Columns of coefficients are those of targets, or of outputs.
+        """
+        if self.alphas is None:
+            return np.zeros((1, 1, 1))
+        name = (
+            "'alphas' parameter of GradientDescentRegressorCV, without its first axis,"
+        )
+        shape = fit.y.shape[1] * fit.n_outputs, fit.X.shape[1]
+        found = [checked_alpha(name, alpha, *shape) for alpha in self.alphas]
+        return np.array(np.broadcast_arrays(*map(np.atleast_2d, found)))
+
+    def _candidates(self, fit: Fit, max_epsilon: float) -> Candidates:
+        """Combine each of the step lengths with each of the penalties.
+
+        Like scikit-learn's `ParameterGrid`, it goes through the names in alphabetical
+        order, the last one fastest.
+        """
+        epsilons, alphas = self.epsilons, self._strengths(fit)
+        if epsilons is None:
+            longest = max_epsilon if np.isfinite(max_epsilon) else 1.0
+            epsilons = longest * np.geomspace(_SHORTEST, _LONGEST, _N_EPSILONS)
+        numbers = np.arange(len(alphas))
+        penalty, epsilon = map(np.ravel, np.meshgrid(numbers, epsilons, indexing="ij"))
+        params: list[dict[str, Any]] = [{"epsilon": float(each)} for each in epsilon]
+        if self.alphas is not None:
+            given = [self.alphas[number] for number in penalty]
+            params = [
+                {"alpha": each if each.ndim else float(each)} | candidate
+                for each, candidate in zip(given, params, strict=True)
+            ]
+        return Candidates(epsilon, penalty, alphas, params)
 
     def _evaluate(
         self, evaluator: Evaluator, folds: Sequence[Fold]
@@ -120,41 +157,32 @@ class Search:
         return list(parallel(delayed(method)(each, *arguments) for each in folds))
 
 
-def make_candidates(epsilons: Any, alphas: Any, max_epsilon: float) -> Candidates:
-    """Combine each of the step lengths with each of the penalties.
-
-    Like scikit-learn's `ParameterGrid`, it goes through the names in alphabetical
-    order, the last one fastest.
-    """
-    if epsilons is None:
-        longest = max_epsilon if np.isfinite(max_epsilon) else 1.0
-        epsilons = longest * np.geomspace(_SHORTEST, _LONGEST, _N_EPSILONS)
-    penalties = np.zeros(1) if alphas is None else alphas
-    alpha, epsilon = map(np.ravel, np.meshgrid(penalties, epsilons, indexing="ij"))
-    named = (
-        {"epsilon": epsilon} if alphas is None else {"alpha": alpha, "epsilon": epsilon}
-    )
-    params = [
-        dict(zip(named, map(float, values), strict=True))
-        for values in zip(*named.values(), strict=True)
-    ]
-    return Candidates(epsilon, alpha, params)
-
-
-def checked_list(name: str, values: Any, *, zero: bool) -> np.ndarray | None:
-    """Return the numbers to try, as float64; or None."""
+def checked_epsilons(values: Any) -> np.ndarray | None:
+    """Return the step lengths to try, as float64; or None."""
     if values is None:
         return None
     numbers = np.asarray(values)
     good = numbers.dtype.kind in "iuf" and numbers.ndim == 1 and numbers.size > 0
-    if good:
-        positive = (numbers >= 0) if zero else (numbers > 0)
-        good = bool((positive & np.isfinite(numbers)).all())
-    if not good:
+    if not (good and ((numbers > 0) & np.isfinite(numbers)).all()):
         raise ValueError(
-            f"The '{name}' parameter of GradientDescentRegressorCV must be None or an "
-            f"array of shape (n_{name},) of {'non-negative' if zero else 'positive'} "
-            f"numbers, one at least. Got {values!r} instead."
+            "The 'epsilons' parameter of GradientDescentRegressorCV must be None or an "
+            "array of shape (n_epsilons,) of positive numbers, one at least. Got "
+            f"{values!r} instead."
+        )
+    return numbers.astype(np.float64)
+
+
+def checked_alphas(values: Any) -> np.ndarray | None:
+    """Return the penalties to try, the first axis of a float64 array; or None."""
+    if values is None:
+        return None
+    numbers = np.asarray(values)
+    good = numbers.dtype.kind in "iuf" and numbers.ndim > 0 and numbers.size > 0
+    if not (good and ((numbers >= 0) & np.isfinite(numbers)).all()):
+        raise ValueError(
+            "The 'alphas' parameter of GradientDescentRegressorCV must be None or an "
+            "array of shape (n_alphas,) of non-negative numbers, or (n_alphas, "
+            f"n_features) of one for each column of X. Got {values!r} instead."
         )
     return numbers.astype(np.float64)
 
@@ -181,7 +209,7 @@ def search_results(
         results[f"mean_{name}"] = np.full(n_candidates, total / n_splits / n_candidates)
         results[f"std_{name}"] = np.zeros(n_candidates)
     for name in params[0]:
-        values = np.array([candidate[name] for candidate in params])
+        values = _column([candidate[name] for candidate in params])
         results[f"param_{name}"] = np.ma.MaskedArray(values, mask=False)
     results["params"] = list(params)
     for name, values in scores.items():
@@ -228,7 +256,7 @@ def report_divergence(
     if not failed.any():
         return
     listed = ", ".join(
-        " and ".join(f"{name}={value:.6g}" for name, value in candidate.items())
+        " and ".join(f"{name}={_shown(value)}" for name, value in candidate.items())
         for candidate, bad in zip(params, failed, strict=True)
         if bad
     )
@@ -249,6 +277,21 @@ def report_divergence(
         f"{len(params)} candidates: {listed}. {remedy}",
         FitFailedWarning,
         stacklevel=6,  # the line that called fit
+    )
+
+
+def _column(values: list[Any]) -> np.ndarray:
+    """One entry for each candidate, which may be an array."""
+    if not isinstance(values[0], np.ndarray):
+        return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _shown(value: Any) -> str:
+    return (
+        f"{value:.6g}" if np.ndim(value) == 0 else np.array2string(value, precision=6)
     )
 
 

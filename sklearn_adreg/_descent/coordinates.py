@@ -43,7 +43,9 @@ class Coordinates:
     predictor. `condition` is the condition number of what was whitened, 1 where it is
     unknown, and `twice` says that it took two rounds. Where there is a `span`, the
     factor is in its coordinates. With k predictors a row theta (p, k), as one vector,
-    is `factor` @ u @ `outputs`^T, whose factor (k, q) whitens the predictors.
+    is `factor` @ u @ `outputs`^T, whose factor (k, q) whitens the predictors. `moments`
+    are those of the rows by the unknowns where these are scaled columns: what a ridge
+    leaves of 1.
     """
 
     factor: np.ndarray
@@ -52,6 +54,7 @@ class Coordinates:
     twice: bool = False
     span: Any = None
     outputs: np.ndarray | None = None
+    moments: Any = None
 
     @property
     def dense(self) -> bool:
@@ -99,7 +102,8 @@ class Coordinates:
         Where columns are scaled, no more, so are predictors, to their units (k,).
         """
         if not self.dense:
-            return Coordinates(np.kron(self.factor, units))
+            moments = np.repeat(self.moments, len(units))
+            return Coordinates(np.kron(self.factor, units), moments=moments)
         return replace(self, outputs=outputs)
 
     def minimum_norm(self, theta: np.ndarray) -> np.ndarray:
@@ -109,9 +113,11 @@ class Coordinates:
         return theta if self.null is None else theta - self.null @ (self.null.T @ theta)
 
 
-def scaled(variances: np.ndarray) -> Coordinates:
-    """Scale the columns to unit second moments, no more."""
-    return Coordinates(1.0 / positive_roots(variances))
+def scaled(variances: np.ndarray, ridge: np.ndarray) -> Coordinates:
+    """Scale the columns to unit second moments plus ridge (p,), no more."""
+    factor = 1.0 / positive_roots(variances + ridge)
+    moments = np.where(variances + ridge > 0, variances * factor**2, 1.0)
+    return Coordinates(factor, moments=moments)
 
 
 def whitened(

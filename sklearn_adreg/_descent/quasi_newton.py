@@ -188,7 +188,8 @@ class QuasiNewton:
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
-            values = mean + penalty.curvature * self.coordinates.factor**2
+            ridge = penalty.curvature * self.coordinates.factor**2
+            values = mean * self.coordinates.moments + ridge
             return Memory(None, values, 1 / np.sqrt(values), floor, np.inf)
         ridge = self.coordinates.hessian(np.diag(penalty.curvature))
         white = np.eye(len(ridge)) - ridge

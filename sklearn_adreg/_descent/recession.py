@@ -51,11 +51,16 @@ def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> b
 
 
 def partly_falls_forever(
-    objective: MeanLoss, coordinates: Coordinates, state: State, bandwidth: float
+    objective: MeanLoss,
+    penalty: Penalty,
+    coordinates: Coordinates,
+    state: State,
+    bandwidth: float,
 ) -> bool:
-    """Whether it falls for ever in some unknowns, without a penalty, at an optimum."""
+    """Whether it falls for ever in some unknowns that nothing bounds, at an optimum."""
     some, bent = objective.curved(state.point, bandwidth)
-    hessian = coordinates.hessian(some.hessian(bent))
+    hessian = some.hessian(bent) + np.diag(penalty.curvature)
+    hessian = coordinates.hessian(hessian)
     if not np.isfinite(hessian).all():
         return False
     values, vectors = np.linalg.eigh(hessian)
@@ -63,6 +68,7 @@ def partly_falls_forever(
     null = vectors[:, values <= _NULL * eps * values[-1]]
     unknowns = np.linalg.lstsq(coordinates.factor, state.theta, rcond=None)[0]
     free = coordinates.theta(null @ (null.T @ unknowns))
+    free = np.where(penalty.free, free, 0.0)  # the loss alone is steep in the others
     if not free.any():
         return False
     linear, ray = objective.linear_predictor(state.theta), objective.ray(free)

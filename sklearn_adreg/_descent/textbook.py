@@ -223,20 +223,38 @@ def stable_epsilon(curvature: float) -> float:
     return 2.0 / curvature if curvature > 0 else np.inf
 
 
-def largest_eigenvalue(data: Data, *, intercept: bool) -> float:
-    """Of the second moments of the columns, with or without that of an intercept."""
+def largest_curvature(
+    data: Data, curvature: float, ridge: np.ndarray, *, intercept: bool
+) -> float:
+    """Largest eigenvalue of a Hessian, with or without the intercept.
+
+    It is that of the second moments times the curvature of a loss, plus a ridge (p,),
+    or the largest with any of several, (p, k).
+    """
+    if ridge.ndim == 2:
+        strongest = ridge.max(axis=1)
+        every = np.unique(ridge.T, axis=0)
+        if (every == strongest).all(axis=1).any():
+            every = strongest[None]
+        several = [
+            largest_curvature(data, curvature, each, intercept=intercept)
+            for each in every
+        ]
+        return max(several)
     rows, n_columns = data.rows, data.rows.shape[1]
     if rows.intercept and not intercept:
         n_columns -= 1
     if n_columns <= _DIRECT_EIGENVALUES:
         gram = rows.gram(data.weight)[:n_columns, :n_columns]
-        return float(np.linalg.eigvalsh(gram)[-1])
+        hessian = curvature * gram + np.diag(ridge[:n_columns])
+        return float(np.linalg.eigvalsh(hessian)[-1])
     nothing = np.zeros(rows.shape[1] - n_columns)
 
     def apply(vector: np.ndarray) -> np.ndarray:
         theta = np.concatenate([vector.ravel(), nothing])
         product = rows.visit(theta, _weighted, data.weight)[1]
-        return np.asarray(product, dtype=np.float64)[:n_columns]
+        product = curvature * np.asarray(product, dtype=np.float64) + ridge * theta
+        return product[:n_columns]
 
     operator = LinearOperator((n_columns, n_columns), apply, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(n_columns)
@@ -247,11 +265,12 @@ def largest_eigenvalue(data: Data, *, intercept: bool) -> float:
 
 
 def stable_epsilon_of_loss(
-    objective: MeanLoss, theta: np.ndarray, scale: np.ndarray, ridge: float
+    objective: MeanLoss, theta: np.ndarray, scale: np.ndarray, ridge: np.ndarray
 ) -> float:
     """Estimate the largest stable step, from the curvature where descents start.
 
-    Of `theta`, (p, n_targets), the intercepts alone are looked at.
+    Of `theta`, (p, n_targets), the intercepts alone are looked at; `ridge` is (p,), or
+    (p, k) of several.
     """
     rows, near = objective.data.rows, _NEAR * (float(scale.max()) or 1.0)
     curvature = 0.0
@@ -259,12 +278,13 @@ def stable_epsilon_of_loss(
     for number, constants in enumerate(objective.of_constants()):
         alone, level = constants.through(near), theta[first:, number]
         point, weight = alone.point(alone.linear_predictor(level)), alone.data.weight
-        found = point.curvature[weight > 0]
+        counts = weight > 0
+        found = point.curvature[counts]
         if found.ndim == 3:
             found = np.linalg.eigvalsh(found)[:, -1]
-        curvature = max(curvature, float((found / weight[weight > 0]).max()))
-    largest = largest_eigenvalue(objective.data, intercept=True)
-    return stable_epsilon(curvature * largest + ridge)
+        curvature = max(curvature, float((found / weight[counts]).max()))
+    largest = largest_curvature(objective.data, curvature, ridge, intercept=True)
+    return stable_epsilon(largest)
 
 
 def _weighted(_xp: Any, linear: Any, weight: Any) -> Any:

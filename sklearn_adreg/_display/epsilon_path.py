@@ -137,7 +137,7 @@ class EpsilonPathDisplay:
         chosen = [
             number
             for number, candidate in enumerate(params)
-            if all(candidate[name] == best[name] for name in others)
+            if all(np.array_equal(candidate[name], best[name]) for name in others)
         ]
         name = next(name for name in best if name.split("__")[-1] == _ROLE)
         epsilons = np.array([params[number][name] for number in chosen], dtype=float)

@@ -26,12 +26,23 @@ class Penalty:
 
     @classmethod
     def elastic_net(
-        cls, alpha: Any, l1_ratio: float, n_features: int, *, intercept: bool
+        cls,
+        alpha: Any,
+        l1_ratio: float,
+        n_features: int,
+        *,
+        intercept: bool,
+        n_outputs: int = 1,
     ) -> Penalty:
-        """Strengths of scikit-learn's parametrisation; none for the intercept."""
-        strength = np.zeros(n_features + intercept)
-        strength[:n_features] = alpha
-        return cls(l1_ratio * strength, (1 - l1_ratio) * strength)
+        """Strengths of scikit-learn's parametrisation; none for the intercept.
+
+        Those of several outputs, theta (p, k) as one vector, are (p k,). `alpha` is a
+        number, (n_features,) or (n_outputs, n_features or 1).
+        """
+        strength = np.zeros((n_features + intercept, n_outputs))
+        strength[:n_features] = np.atleast_2d(alpha).T
+        flat = strength.reshape(-1)
+        return cls(l1_ratio * flat, (1 - l1_ratio) * flat)
 
     @property
     def smooth(self) -> bool:
@@ -56,9 +67,10 @@ class Penalty:
         """Return the same for several targets side by side, (p, 1)."""
         return Penalty(self.l1[:, None], self.l2[:, None])
 
-    def for_outputs(self, n_outputs: int) -> Penalty:
-        """Return the same for each of so many predictors a row, (p k,)."""
-        return Penalty(np.repeat(self.l1, n_outputs), np.repeat(self.l2, n_outputs))
+    def alike(self, n_outputs: int) -> bool:
+        """Whether all of so many outputs are penalised alike."""
+        each = np.array([self.l1, self.l2]).reshape(2, -1, n_outputs)
+        return bool((each == each[..., :1]).all())
 
     def columns(self, index: np.ndarray) -> Penalty:
         """Return the penalty of some entries."""

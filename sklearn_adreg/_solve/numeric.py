@@ -23,7 +23,7 @@ from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._descent.textbook import (
     constant_theta,
-    largest_eigenvalue,
+    largest_curvature,
     stable_epsilon,
     stable_epsilon_of_loss,
     target_scale,
@@ -45,12 +45,15 @@ from sklearn_adreg._solve.task import Fit, Task
 Descent = tuple[np.ndarray, np.ndarray, float]
 
 
-def solve_in_closed_form(task: Task, fit: Fit) -> Solution:
+def solve_in_closed_form(task: Task, fit: Fit) -> Solution | None:
     """Follow the steps on squared error along eigenvectors, of columns or of rows.
 
+    None where a ridge is not even: its eigenvectors are others.
     Raises DivergenceError, with the largest stable step, where they lead uphill.
     """
     assert task.epsilon is not None
+    if not task.even:
+        return None
     tall = fit.X.shape[1] <= fit.X.shape[0]
     data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=tall)
     if moments is not None:
@@ -61,7 +64,7 @@ def solve_in_closed_form(task: Task, fit: Fit) -> Solution:
     coef = np.zeros((fit.X.shape[1], fit.y.shape[1]))
     # The objective is a difference of mean squares as large as that of the targets.
     size = value = float(spectrum.size.sum())
-    epsilon, ridge = task.epsilon, task.alpha
+    epsilon, ridge = task.epsilon, float(task.alpha)
     if fit.start is not None:
         coef = fit.start[0]
         value, spectrum = started_at(spectrum, coef, ridge)
@@ -109,8 +112,10 @@ def _solve_squared_error(
     )
 
     def max_epsilon() -> float:
-        largest = largest_eigenvalue(data, intercept=False)
-        return stable_epsilon(fit.curvature * largest + _strongest_ridge(task, fit))
+        ridge = task.penalty(fit.X.shape[1]).curvature
+        return stable_epsilon(
+            largest_curvature(data, fit.curvature, ridge, intercept=False)
+        )
 
     size = fit.curvature / 2 * float(square.sum())
     _check_descent(task, fit, curve, size, max_epsilon)
@@ -150,9 +155,8 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         raise refusal(objective, start)
 
     def max_epsilon() -> float:
-        return stable_epsilon_of_loss(
-            objective, start, scale, _strongest_ridge(task, fit)
-        )
+        ridge = task.penalty(fit.X.shape[1]).curvature.reshape(-1, task.n_outputs)
+        return stable_epsilon_of_loss(objective, start, scale, ridge)
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     every = range(theta.shape[1])
@@ -195,10 +199,6 @@ def _step_by_step(
     state, values = run(start, task.max_iter, fit.report)
     curve = np.append(start.value, values).astype(np.float64)
     return np.asarray(state.theta, dtype=np.float64), curve, float(state.error[0])
-
-
-def _strongest_ridge(task: Task, fit: Fit) -> float:
-    return float(task.penalty(fit.X.shape[1]).curvature.max())
 
 
 def _check_descent(

@@ -56,15 +56,21 @@ class Outputs(NamedTuple):
         return (columns @ self.basis @ self.basis.T).reshape(-1)
 
 
-def outputs_of_rows(objective: MeanLoss, theta: np.ndarray, *, kinked: bool) -> Outputs:
-    """Measure the predictors of some rows at theta."""
+def outputs_of_rows(
+    objective: MeanLoss, theta: np.ndarray, *, kinked: bool, alike: bool = True
+) -> Outputs:
+    """Measure the predictors of some rows at theta.
+
+    Where they are not penalised `alike`, a penalty tells coefficients apart that no row
+    does: then V has columns for all directions.
+    """
     linear = objective.linear_predictor(theta)
     units, bent = _measured(objective, linear, kinked=kinked)
     size = float((np.diag(bent) * units**2).mean())
     if not (np.isfinite(bent).all() and size > 0):
         return Outputs(units, np.diag(units), 1.0, None)
     basis = _live(objective, linear, units)
-    directions = np.eye(len(units)) if basis is None else basis
+    directions = np.eye(len(units)) if basis is None or not alike else basis
     bent = directions.T @ (bent / size) @ directions
     scale = positive_roots(np.diag(bent))
     values, vectors = np.linalg.eigh(bent / np.outer(scale, scale))

@@ -88,17 +88,18 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
     """Place the rows, and choose coordinates in which the mean loss plus ridge is easy.
 
     They whiten the columns, by their second moments, or the span of the rows, where
-    there are fewer of these; where there are many of both they scale the columns.
+    there are fewer of these; where there are many of both they scale the columns. Only
+    with an even ridge are coefficients in that span.
     """
     n_rows, n_columns = fit.X.shape
-    measure = n_columns <= min(n_rows, fit.most_whitened)
-    where = task.place | fit.beside
+    most, where = fit.most_whitened, task.place | fit.beside
+    measure = n_columns <= (min(n_rows, most) if task.even else most)
     if measure:
         data, moments = place(fit.X, fit.y, fit.weight, **where, measure=True)
         assert moments is not None
         return data, moments, _white(task, fit, data, moments)
     data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
-    if n_rows <= fit.most_whitened:
+    if task.even and n_rows <= most:
         span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
         if span is not None:
             return data, None, _of_span(data, span, _ridge(task, fit)[0])
@@ -148,13 +149,16 @@ def _scaled(task: Task, fit: Fit, variances: np.ndarray) -> Coordinates:
         columns = variances[:n_columns]
         least = _LEAST_VARIANCE * np.median(columns[columns > 0])
         np.maximum(columns, least, out=columns)
-    return scaled(variances + _ridge(task, fit))
+    return scaled(variances, _ridge(task, fit))
 
 
 def _ridge(task: Task, fit: Fit) -> np.ndarray:
-    """Ridge in units of second moments, as if the curvature were 1 if it is unknown."""
+    """Ridge in units of second moments, as if the curvature were 1 if it is unknown.
+
+    Outputs share the coordinates: it is the mean of theirs.
+    """
     curvature = task.penalty(fit.X.shape[1]).curvature.reshape(-1, task.n_outputs)
-    return curvature[:, 0] / (fit.curvature or 1.0)
+    return curvature.mean(axis=1) / (fit.curvature or 1.0)
 
 
 def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:

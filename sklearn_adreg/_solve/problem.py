@@ -103,16 +103,19 @@ class Problem:
     def _partly_endless(self, state: State) -> bool:
         """Whether some unknowns run off, where white coordinates can tell."""
         method = self.method
-        if not isinstance(method, QuasiNewton) or self.penalty.curvature.any():
+        rows = self.objective.data.rows
+        n_features = rows.shape[1] - rows.intercept
+        bounded = self.penalty.curvature[:n_features].all()
+        if not isinstance(method, QuasiNewton) or bounded:
             return False
         if self.objective.n_outputs > 1:
             return False
         coordinates = method.coordinates
         if not coordinates.dense or coordinates.span is not None:
             return False
-        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
+        bandwidth = float(np.cbrt(np.finfo(rows.dtype).eps))
         return partly_falls_forever(
-            self.objective, coordinates, state, float(np.cbrt(eps))
+            self.objective, self.penalty, coordinates, state, bandwidth
         )
 
     def descend(self, given: np.ndarray | None = None) -> State:
@@ -133,21 +136,24 @@ class Problem:
         self, theta: np.ndarray, point: Point, near: float | None
     ) -> State:
         """Descend with several predictors a row, in units that make them alike."""
-        some = rough(self.objective)
-        outputs = outputs_of_rows(some, theta, kinked=self.windows)
+        some, n_outputs = rough(self.objective), self.objective.n_outputs
+        alike = self.penalty.alike(n_outputs)
+        outputs = outputs_of_rows(some, theta, kinked=self.windows, alike=alike)
         measured = replace(
             self,
             objective=self.objective.at_units(outputs.units),
             method=self.method.for_outputs(outputs.factor, outputs.units),
         )
+        # Columns that no output is penalised for: no row sees how they are shifted.
+        free = self.penalty.free.reshape(-1, n_outputs).all(axis=1).repeat(n_outputs)
         if outputs.basis is not None:
-            theta = outputs.spanned(theta)
+            theta = np.where(free | alike, outputs.spanned(theta), theta)
             point = self.objective.point(self.objective.linear_predictor(theta))
         goal = self._goal(1.0, outputs.size, 1.0, near)
         state = measured._towards(goal, 1.0, theta, point, near)
         if outputs.basis is None:
             return state
-        theta = np.where(self.penalty.free, outputs.spanned(state.theta), state.theta)
+        theta = np.where(free, outputs.spanned(state.theta), state.theta)
         return state._replace(theta=theta)
 
     def _towards(
@@ -379,14 +385,29 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
     return Solution(
         coef=np.stack([coef for coef, _ in found], axis=1),
         intercept=np.array([intercept for _, intercept in found]),
-        loss_curve=summed(curves),
+        loss_curve=_summed(curves),
         epsilon=min(state.epsilon for state in states),
         error=float(np.max([state.error for state in states])),
         endless=any(state.endless for state in states),
     )
 
 
-def summed(curves: Sequence[np.ndarray]) -> np.ndarray:
+def side_by_side(found: Sequence[Solution]) -> Solution:
+    """Return the solution for several targets, from those of each."""
+    scales = [each.scale for each in found if each.scale is not None]
+    return Solution(
+        coef=np.concatenate([each.coef for each in found], axis=1),
+        intercept=np.concatenate([each.intercept for each in found]),
+        loss_curve=_summed([each.loss_curve for each in found]),
+        epsilon=min(each.epsilon for each in found),
+        error=float(np.max([each.error for each in found])),
+        endless=any(each.endless for each in found),
+        scale=np.concatenate(scales) if scales else None,
+        settled=all(each.settled for each in found),
+    )
+
+
+def _summed(curves: Sequence[np.ndarray]) -> np.ndarray:
     """Sum the objectives of targets, which stay where their descents have ended."""
     length = max(map(len, curves))
     ends = [np.pad(curve, (0, length - len(curve)), "edge") for curve in curves]

@@ -36,7 +36,7 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.parts import PartRows
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.prepare import Prepared
-from sklearn_adreg._solve.problem import descend, summed, way
+from sklearn_adreg._solve.problem import descend, side_by_side, way
 from sklearn_adreg._solve.start import units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import Pinball, Quantiles
@@ -187,16 +187,13 @@ def solve_quantiles(task: Task, fit: Fit) -> Solution:
     fit = _less_offset(loss, fit)
     prepare, method = way(task)
     prepared = prepare(task, fit, by_sample=True)
-    found = [
-        descend(*_of_level(task, fit, number), prepared, windows=True)
-        for number in range(fit.n_outputs)
-    ]
-    solution = Solution(
-        coef=np.concatenate([each.coef for each in found], axis=1),
-        intercept=np.concatenate([each.intercept for each in found]),
-        loss_curve=summed([each.loss_curve for each in found]),
-        epsilon=min(each.epsilon for each in found),
-        error=max(each.error for each in found),
+    # The ridge is in the coordinates: levels that differ by it have their own.
+    shared = prepared if np.ndim(task.alpha) < 2 else None
+    solution = side_by_side(
+        [
+            descend(*_of_level(task, fit, number), shared, windows=True)
+            for number in range(fit.n_outputs)
+        ]
     )
     if loss.crossing:
         return solution
@@ -229,14 +226,11 @@ def _less_offset(loss: Quantiles, fit: Fit) -> Fit:
 
 def _of_level(task: Task, fit: Fit, number: int) -> tuple[Task, Fit]:
     """Return what is to be minimised for one level alone."""
-    loss, start = task.loss, fit.start
+    loss = task.loss
     assert isinstance(loss, Quantiles)
-    if start is not None:
-        start = start[0][:, [number]], start[1][[number]]
-    offset = None if fit.offset is None else fit.offset[:, [number]]
-    level = float(loss.levels[number])
-    alone = replace(task, loss=Pinball(level), n_outputs=1)
-    return alone, fit._replace(start=start, offset=offset, n_outputs=1)
+    level = Pinball(float(loss.levels[number]))
+    alone = replace(task.of_part(number), loss=level, n_outputs=1)
+    return alone, fit.of_column(number)
 
 
 def _held_apart(joint: _Joint, solution: Solution) -> Solution:

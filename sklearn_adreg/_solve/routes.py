@@ -27,7 +27,7 @@ from sklearn_adreg._solve.numeric import (
     solve_on_rows,
 )
 from sklearn_adreg._solve.prepare import SAMPLED_KINKED
-from sklearn_adreg._solve.problem import descend
+from sklearn_adreg._solve.problem import descend, side_by_side
 from sklearn_adreg._solve.quantiles import solve_quantiles
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
@@ -132,7 +132,21 @@ ROUTES = (
 
 
 def solve(task: Task, fit: Fit) -> Solution:
-    """Descend by the first route that serves the parameters, the loss and the data."""
+    """Descend by the first route that serves the parameters, the loss and the data.
+
+    Targets that are not penalised alike are fitted one by one.
+    """
+    if np.ndim(task.alpha) < 2 or task.n_outputs > 1:
+        return _solve_alike(task, fit)
+    found = []
+    for j in range(fit.y.shape[1]):
+        alone = fit.of_column(j)._replace(y=fit.y[:, [j]])
+        found.append(_solve_alike(task.of_part(j), alone))
+    return side_by_side(found)
+
+
+def _solve_alike(task: Task, fit: Fit) -> Solution:
+    """Solve for targets that are penalised alike, or for the outputs of one target."""
     y, offset = without_offset(task.loss, fit.y, fit.offset)
     fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
     mean = np.zeros(y.shape[1])

@@ -45,9 +45,9 @@ from sklearn_adreg._solve.problem import (
     ABSOLUTE,
     Problem,
     problem_of,
+    side_by_side,
     silent,
     solution,
-    summed,
     way,
 )
 from sklearn_adreg._solve.start import rough
@@ -97,25 +97,19 @@ class _Fitted(NamedTuple):
 def solve_with_scale(task: Task, fit: Fit) -> Solution:
     """Fit each target at the scale that is found for it."""
     targets = list(_targets(task, fit))
-    found = [_solved(task, one, level) for one, level in targets]
+    found = side_by_side([_solved(task, one, level) for one, level in targets])
     levels = np.array([level for _, level in targets])
-    return Solution(
-        coef=np.concatenate([each.coef for each in found], axis=1),
-        intercept=np.concatenate([each.intercept for each in found]) + levels,
-        loss_curve=summed([each.loss_curve for each in found]),
-        epsilon=min(each.epsilon for each in found),
-        error=float(np.max([each.error for each in found])),
-        endless=any(each.endless for each in found),
-        settled=all(each.settled for each in found),
-        scale=np.ravel([each.scale for each in found]),
-    )
+    return found._replace(intercept=found.intercept + levels)
 
 
 def estimated_scale(task: Task, fit: Fit) -> np.ndarray:
     """Return the scale of each target, (n_targets,), alike for whatever start."""
     own = replace(task, epsilon=None, max_iter=_MAX_ITER, tol=task.tol or _TOL)
     alone = fit._replace(start=None, report=silent)
-    found = [_Target.of(own, *one).solved() for one in _targets(own, alone)]
+    found = [
+        _Target.of(own.of_part(number), *one).solved()
+        for number, one in enumerate(_targets(own, alone))
+    ]
     return np.ravel([each.scale for each in found])
 
 
@@ -140,8 +134,8 @@ def _solved(task: Task, fit: Fit, level: float) -> Solution:
         return _Target.of(task, fit, level).solved()
     scale = float(estimated_scale(task, fit)[0])
     if not task.smooth:
-        l1, l2 = task.alpha * task.l1_ratio / scale, task.alpha * (1 - task.l1_ratio)
-        task = replace(task, alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))
+        l1, l2 = task.l1_ratio / scale, 1 - task.l1_ratio
+        task = replace(task, alpha=task.alpha * (l1 + l2), l1_ratio=l1 / (l1 + l2))
     found = solve_any_loss_step_by_step(task, _in_units(fit, scale), unit=scale**2)
     return _in_units_of_y(found, scale, scale)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import kind_of
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._validation import checked_alpha
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss, SquaredError, get_loss
 from sklearn_adreg.losses._base import is_estimated
@@ -102,6 +103,15 @@ class Fit(NamedTuple):
         beside = (each[rows] for each in self.row_data)
         return self.y[rows], dict(zip(self.row_names, beside, strict=True))
 
+    def of_column(self, number: int) -> Fit:
+        """Return the same with the start and the offset of one target or output."""
+        start, offset = self.start, self.offset
+        if start is not None:
+            start = start[0][:, [number]], start[1][[number]]
+        if offset is not None:
+            offset = offset[:, [number]]
+        return self._replace(start=start, offset=offset, n_outputs=1)
+
     def fresh(self, task: Task) -> bool:
         """Whether the descent may start, and stop, where it likes."""
         return self.start is None and task.tol > 0
@@ -111,14 +121,16 @@ class Fit(NamedTuple):
 class Task:
     """Parameters; `epsilon` is None where the descent chooses its own steps.
 
-    The loss has `n_outputs` linear predictors a row.
+    The loss has `n_outputs` linear predictors a row. `alpha` is a number, or
+    (n_features,), or where it is not the same for all targets or outputs, one a row of
+    (n_targets, n_features): `of_part` looks at one of these.
     """
 
     loss: Loss
     epsilon: float | None
     max_iter: int
     tol: float
-    alpha: float
+    alpha: float | np.ndarray
     l1_ratio: float
     intercept: bool
     backend: Backend
@@ -126,25 +138,31 @@ class Task:
     n_outputs: int = 1
 
     @classmethod
-    def of(cls, estimator: Any) -> Task:
-        """Read the parameters of an estimator."""
+    def of(cls, estimator: Any, n_targets: int, n_features: int) -> Task:
+        """Read the parameters of an estimator, for so many targets and columns."""
         epsilon = estimator.epsilon
         if isinstance(epsilon, bool | np.bool_):
             raise ValueError(
                 f"The 'epsilon' parameter of {type(estimator).__name__} must be a "
                 f"positive float or 'auto'. Got {epsilon!r} instead."
             )
+        n_outputs = outputs_of(estimator)
         return cls(
             loss=get_loss(estimator.loss),
             epsilon=None if epsilon == "auto" else float(epsilon),
             max_iter=estimator.max_iter,
             tol=estimator.tol,
-            alpha=estimator.alpha,
+            alpha=checked_alpha(
+                f"'alpha' parameter of {type(estimator).__name__}",
+                estimator.alpha,
+                n_targets * n_outputs,
+                n_features,
+            ),
             l1_ratio=estimator.l1_ratio,
             intercept=estimator.fit_intercept,
             backend=get_backend(estimator.backend),
             device=estimator.device,
-            n_outputs=outputs_of(estimator),
+            n_outputs=n_outputs,
         )
 
     @property
@@ -155,7 +173,21 @@ class Task:
     @property
     def smooth(self) -> bool:
         """Whether the penalty is differentiable."""
-        return self.alpha * self.l1_ratio == 0
+        return self.l1_ratio == 0 or not np.any(self.alpha)
+
+    @property
+    def even(self) -> bool:
+        """Whether the coefficients of an output are penalised alike: a round ridge."""
+        alpha = np.atleast_2d(self.alpha)
+        return bool((alpha == alpha[:, :1]).all())
+
+    def of_part(self, number: int) -> Task:
+        """Return the task of one of the targets, or of the outputs."""
+        if np.ndim(self.alpha) < 2:
+            return self
+        alpha = np.asarray(self.alpha)[number]
+        even = (alpha == alpha[0]).all()
+        return replace(self, alpha=float(alpha[0]) if even else alpha)
 
     @property
     def place(self) -> dict[str, Any]:
@@ -168,9 +200,14 @@ class Task:
 
     def penalty(self, n_features: int) -> Penalty:
         """Return the penalty of so many features' coefficients, and of intercepts."""
+        alpha = np.atleast_2d(self.alpha)
         return Penalty.elastic_net(
-            self.alpha, self.l1_ratio, n_features, intercept=self.intercept
-        ).for_outputs(self.n_outputs)
+            alpha[:, :1] if self.even else alpha,  # columns may be those of a span
+            self.l1_ratio,
+            n_features,
+            intercept=self.intercept,
+            n_outputs=self.n_outputs,
+        )
 
 
 def without_offset(
