@@ -28,7 +28,7 @@ from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import NAMED, Loss, get_loss
 
 # Parameters that are handed on to GradientDescentRegressor as they are.
-_SHARED = (
+_HANDED_ON = (
     *("loss", "epsilon", "max_iter", "tol", "alpha", "l1_ratio", "fit_intercept"),
     *("backend", "device", "warm_start", "verbose"),
 )
@@ -177,7 +177,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
             name: GradientDescentRegressor._parameter_constraints[name]
-            for name in _SHARED
+            for name in _HANDED_ON
         },
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
@@ -396,7 +396,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
             target = np.where(mine, second, first)
         else:
             target = np.where(index, second, first)
-        parameters = {name: getattr(self, name) for name in _SHARED}
+        parameters = {name: getattr(self, name) for name in _HANDED_ON}
         parameters |= {"loss": loss, "alpha": self._strengths(X.shape[1])}
         model = GradientDescentRegressor(**parameters)
         if hasattr(self, "coef_"):  # for a warm start

@@ -33,7 +33,7 @@ _ON_THE_WAY = 0.25, 0.5, 0.75
 # Rows that are asked first; all are where these fall without end.
 _SOME_ROWS = 1 << 13
 # Values that differ by fewer units in the last place are equal: sums over rows.
-_ROUNDING = 100.0
+_GAIN_NOISE = 100.0
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
 # (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
@@ -73,7 +73,7 @@ def partly_falls_forever(
         return False
     linear, ray = objective.linear_predictor(state.theta), objective.ray(free)
     start, end, far = (objective.point(linear, ray, t) for t in (-1, 0, _FAR_ALONE))
-    gained, noise = start.value - end.value, _ROUNDING * eps * abs(end.value)
+    gained, noise = start.value - end.value, _GAIN_NOISE * eps * abs(end.value)
     if not (gained > noise and far.value <= end.value + noise):
         return False
     for part in _ON_THE_WAY:
@@ -100,7 +100,8 @@ def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
     if not far.directional_derivative <= 0:
         return False
     start, end = (objective.point(linear, ray, t) for t in (-1.0, 0.0))
-    noise = _ROUNDING * float(np.finfo(objective.data.rows.dtype).eps) * abs(end.value)
+    eps = float(np.finfo(objective.data.rows.dtype).eps)
+    noise = _GAIN_NOISE * eps * abs(end.value)
     gained = start.value - end.value
     if far.value < end.value - noise:
         return True

@@ -30,7 +30,7 @@ _KEPT, _ALONE, _UNITS = 0.3, 0.1, 4.0
 # Jumps matter from this part of what the loss changes by near its targets, and this
 # part of the loss itself (rounding of LINEX in billionths is a tenth of it); what is
 # missing, from a part of the loss that no other rounding reaches.
-_MATTERS, _OF_LOSS, _NOISE = 5e-3, 1e-3, 1e-9
+_MATTERS, _OF_LOSS, _JUMP_NOISE = 5e-3, 1e-3, 1e-9
 
 
 class Jump(NamedTuple):
@@ -119,7 +119,7 @@ def _seen(
         values, slopes = (np.asarray(each).reshape(linear.shape) for each in found)
         rises = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.diff(linear, axis=1)
         missing = np.abs(np.diff(values, axis=1) - rises)
-        missing -= _NOISE * np.abs(values[:, 1:])
+        missing -= _JUMP_NOISE * np.abs(values[:, 1:])
     return (
         values,
         slopes,

@@ -55,7 +55,7 @@ _LEAST_DIAGONAL = 1e-7
 # columns that depend on each other.
 _DEPENDENT = 64 * _EPS
 # The same of slopes, relative to the terms that they are sums of.
-_ROUNDING = 64 * _EPS
+_FACE_ROUNDING = 64 * _EPS
 # Values that differ by less, relative, differ by the rounding of sums of products.
 _VALUE_ROUNDING = 64 * _EPS
 
@@ -141,7 +141,7 @@ class _Face(NamedTuple):
 
         Each by its own entry: thresholds of columns in other units are far larger.
         """
-        return _ROUNDING * (np.abs(self.slope) + self.threshold + place.size)
+        return _FACE_ROUNDING * (np.abs(self.slope) + self.threshold + place.size)
 
     def minimum(self, move: np.ndarray) -> _Place:
         """Go from face to face until no entry is to join."""

@@ -120,17 +120,16 @@ class Problem:
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
-        start = self._start(given)
-        if self.objective.n_outputs == 1:
-            return self.descend_from(*start)
-        return self._with_outputs_alike(*start)
+        theta, point, near = self._start(given)
+        if self.objective.n_outputs > 1:
+            return self._with_outputs_alike(theta, point, near)
+        return self._towards(*self.goal(point, near), theta, point, near)
 
     def descend_from(
         self, theta: np.ndarray, point: Point, near: float | None = None
     ) -> State:
         """Descend from theta and its point; how near the end is may be known."""
-        goal, spread = self.goal(point, near)
-        return self._towards(goal, spread, theta, point, near)
+        return self._towards(*self.goal(point, near), theta, point, near)
 
     def _with_outputs_alike(
         self, theta: np.ndarray, point: Point, near: float | None
@@ -165,36 +164,35 @@ class Problem:
         near: float | None,
     ) -> State:
         """Descend from theta and its point, towards a goal."""
-        state = begin(self.penalty, theta, point)
+        problem = self.method, self.objective, self.penalty, goal
+        state, certain = begin(self.penalty, theta, point), np.inf
         windows = self.windows or self._sharp(theta, goal)
         if windows:
-            state = self._narrow(goal, state, spread, near)
+            state = narrow(
+                *problem,
+                state,
+                spread=spread,
+                near=None if near is None else near * spread,
+                straight=self._may_be_straight,
+            )
+            certain = state.error
         if not windows or not (self.windows or self._sharp(state.theta, goal)):
             # Of a smooth loss distances tell more than values where its rows bend.
-            state = self._minimise(goal, state, at_end=windows)
+            state = minimise(*problem, self._without_window(state, at_end=windows))
+            state = state._replace(error=float(np.minimum(state.error, certain)))
         self._check_bounded(state, goal)
         return state
 
-    def _narrow(
-        self, goal: Goal, state: State, spread: float, near: float | None
-    ) -> State:
-        """Descend through windows that narrow, from the median residual or near it."""
-        rows = self.objective.data.rows
+    @property
+    def _may_be_straight(self) -> bool:
+        """Whether rows are worth summing up where they are straight."""
+        rows, n_outputs = self.objective.data.rows, self.objective.n_outputs
         many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
-        return narrow(
-            self.method,
-            self.objective,
-            self.penalty,
-            goal,
-            state,
-            spread=spread,
-            near=None if near is None else near * spread,
-            straight=many and self.traits.convex and self.objective.n_outputs == 1,
-        )
+        return many and self.traits.convex and n_outputs == 1
 
-    def _minimise(self, goal: Goal, state: State, *, at_end: bool) -> State:
-        """Descend without windows; `at_end` of a descent through them."""
-        point, certain = state.point, state.error if at_end else np.inf
+    def _without_window(self, state: State, *, at_end: bool) -> State:
+        """Return a state without a window; `at_end` of a descent through windows."""
+        point = state.point
         if at_end:
             point = self.objective.point(self.objective.linear_predictor(state.theta))
         state = at(self.objective, self.penalty, state, point)
@@ -202,8 +200,7 @@ class Problem:
             check_unseen(self.objective.data, state.gradient)
         if not np.isfinite(state.gradient).all():
             raise refusal(self.objective, state.theta)
-        state = minimise(self.method, self.objective, self.penalty, goal, state)
-        return state._replace(error=float(np.minimum(state.error, certain)))
+        return state
 
     def _sharp(self, theta: np.ndarray, goal: Goal) -> bool:
         """Whether a smooth loss bends so sharply that few rows tell of its curvature.

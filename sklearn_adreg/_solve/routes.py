@@ -136,27 +136,14 @@ def solve(task: Task, fit: Fit) -> Solution:
 
     Targets that are not penalised alike are fitted one by one.
     """
-    if np.ndim(task.alpha) < 2 or task.n_outputs > 1:
-        return _solve_alike(task, fit)
-    found = []
-    for j in range(fit.y.shape[1]):
-        alone = fit.of_column(j)._replace(y=fit.y[:, [j]])
-        found.append(_solve_alike(task.of_part(j), alone))
-    return side_by_side(found)
-
-
-def _solve_alike(task: Task, fit: Fit) -> Solution:
-    """Solve for targets that are penalised alike, or for the outputs of one target."""
-    y, offset = without_offset(task.loss, fit.y, fit.offset)
-    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
-    mean = np.zeros(y.shape[1])
-    if task.loss == SquaredError():
-        fit, mean = _centred(task, fit)
-    else:
-        target, row_data = fit.counted
-        seen = task.loss, task.backend, target, row_data, task.n_outputs
-        check_loss(*seen)
-        fit = fit._replace(traits=traits_of(*seen))
+    if np.ndim(task.alpha) == 2 and task.n_outputs == 1:
+        return side_by_side(
+            [
+                solve(task.of_part(j), fit.of_column(j)._replace(y=fit.y[:, [j]]))
+                for j in range(fit.y.shape[1])
+            ]
+        )
+    fit, mean = _known(task, fit)
     kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
     if isinstance(task.loss, Quantiles) and task.n_outputs > 1:
         kind = "quantiles"
@@ -178,6 +165,18 @@ def _solve_alike(task: Task, fit: Fit) -> Solution:
             if found is not None:
                 return found._replace(intercept=found.intercept + mean)
     raise AssertionError("The last row serves whatever is asked.")
+
+
+def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
+    """Return the fit with what is known of its loss, and means that were subtracted."""
+    y, offset = without_offset(task.loss, fit.y, fit.offset)
+    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
+    if task.loss == SquaredError():
+        return _centred(task, fit)
+    target, row_data = fit.counted
+    seen = task.loss, task.backend, target, row_data, task.n_outputs
+    check_loss(*seen)
+    return fit._replace(traits=traits_of(*seen)), np.zeros(y.shape[1])
 
 
 def _centred(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:

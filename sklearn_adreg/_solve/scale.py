@@ -76,7 +76,7 @@ _MOST_TOGETHER, _SHORTER = 20, 0.5
 # They end where the last one was so many tolerances: what is left is a part of it.
 _NEARLY = 10.0
 # Rounding of a scale, in units of that of the target's float type.
-_NOISE = 8.0
+_SCALE_NOISE = 8.0
 # How exactly the next scale is found, in parts of the alternation's step.
 _PRECISION = 0.01
 
@@ -216,7 +216,7 @@ class _Target:
             unit,
             deviation=_root_mean_square((y - mean) / unit, weight) or 1.0,
             zero=_ZERO * eps * _root_mean_square((y + level) / unit, weight),
-            noise=_NOISE * eps * _root_mean_square(y / unit, weight),
+            noise=_SCALE_NOISE * eps * _root_mean_square(y / unit, weight),
         )
 
     def solved(self) -> Solution:
