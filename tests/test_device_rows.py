@@ -130,7 +130,11 @@ def test_mean_loss(
     theta, direction = rng.uniform(-1, 1, (2, here.shape[1], *shape)) / 100
     same = partial(assert_allclose, rtol=ROUNDING[dtype], atol=ROUNDING[dtype])
 
-    objectives = [MeanLoss(data(rows), loss, device_backend) for rows in (here, there)]
+    units = (1.0,) * N_PREDICTORS if shape else None
+    objectives = [
+        MeanLoss(data(rows), loss, device_backend, units=units)
+        for rows in (here, there)
+    ]
     for bandwidth in (0.0, BANDWIDTH):
         host, placed = (each.through(bandwidth) for each in objectives)
         points = []

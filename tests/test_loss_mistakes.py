@@ -179,6 +179,10 @@ CONTINUOUS: dict[str, Any] = {
     "exponential": lambda y, z: adnp.exp(20 * (y - z)) - 20 * (y - z),
     "truncated": lambda y, z: adnp.minimum((y - z) ** 2, 1.0),
     "cancelling": lambda y, z: y * y - 2 * y * z + z * z,
+    # Far away the difference is that of a few roundings.
+    "vanishing": lambda y, z: (
+        -adnp.log(adnp.tanh((y + 1 - z) / 0.26) - adnp.tanh((y - z) / 0.26))
+    ),
 }
 
 

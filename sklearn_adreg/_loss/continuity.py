@@ -31,6 +31,9 @@ _KEPT, _ALONE, _UNITS = 0.3, 0.1, 4.0
 # part of the loss itself (rounding of LINEX in billionths is a tenth of it); what is
 # missing, from a part of the loss that no other rounding reaches.
 _MATTERS, _OF_LOSS, _JUMP_NOISE = 5e-3, 1e-3, 1e-9
+# How far apart ends are in float32, in units of its rounding: the rounding of targets
+# moves jumps.
+_STEPS_APART = 16.0
 
 
 class Jump(NamedTuple):
@@ -57,9 +60,9 @@ def find_jump(
     values, _, missing = _seen(differentiate, known, grid)
     # The second half of the grid is near the targets.
     near = np.sort(values[len(values) // 2 :], axis=1)
-    size = np.tile(near[:, 3 * near.shape[1] // 4] - near[:, 0], 2)
-    # A jump stands out from its neighbours, however steep the loss is elsewhere.
     with np.errstate(all="ignore"):
+        size = np.tile(near[:, 3 * near.shape[1] // 4] - near[:, 0], 2)
+        # A jump stands out from its neighbours, however steep the loss is elsewhere.
         around = missing.copy()
         around[:, 1:-1] = (missing[:, 2:] + missing[:, :-2]) / 2
         score = np.nan_to_num((missing - around) / size[:, None], posinf=0.0)
@@ -103,10 +106,32 @@ def _jump(
     )
     jumps = np.where(stays & (jumps > least), jumps / np.maximum(least, tiny), 0.0)
     worst = jumps.argmax()
-    if not jumps[worst] > 0:
-        return None
     each = known[0], end, values[low], values[high]
-    return Jump(*(float(vector[worst]) for vector in each))
+    jump = Jump(*(float(vector[worst]) for vector in each))
+    row = [vector[[worst, worst]] for vector in known]
+    real = jumps[worst] > 0 and _in_float32(differentiate, row, jump)
+    return jump if real else None
+
+
+def _in_float32(
+    differentiate: Differentiate, row: list[np.ndarray], jump: Jump
+) -> bool:
+    """Whether a jump is there in float32: what rounding does is elsewhere then.
+
+    The logarithm of a difference that vanishes has such steps. `row` are the target and
+    its data, twice.
+    """
+    known = [
+        each.astype(np.float32) if each.dtype.kind == "f" else each for each in row
+    ]
+    largest = max(abs(jump.linear), *(np.abs(each).max() for each in known))
+    if not np.isfinite(largest):
+        largest = max(abs(jump.linear), abs(jump.y_true))
+    step = _STEPS_APART * float(np.finfo(np.float32).eps) * largest
+    ends = np.array([jump.linear - step, jump.linear + step], dtype=np.float32)
+    with np.errstate(all="ignore"):
+        before, after = np.asarray(differentiate(known[0], ends, *known[1:])[0])
+        return bool(abs(after - before) > abs(jump.after - jump.before) / 2)
 
 
 def _seen(

@@ -45,7 +45,8 @@ def by_itself(value: Any) -> Any:
     """Return a value that is hashable and equal to others; else its identity."""
     if isinstance(value, MethodType):
         return MethodType, by_itself(value.__func__), Identity.of(value.__self__)
-    if getattr(type(value), "__eq__", None) is object.__eq__:
+    same = getattr(type(value), "__eq__", None)
+    if same is object.__eq__ and value is not None:
         return Identity.of(value)
     try:
         hash(value)
