@@ -113,7 +113,7 @@ class GradientDescentRegressorCV(
 
     n_outputs : int, default=None
         Linear predictors a row, as in `GradientDescentRegressor`. With several,
-        `scoring` must be a scorer of their predictions.
+        `scoring` must be None, or a scorer of their predictions.
 
     Attributes
     ----------

@@ -20,7 +20,12 @@ from statsmodels.discrete.count_model import ZeroInflatedPoisson
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import NormalLogLikelihood, StudentTLogLikelihood
+from sklearn_adreg.losses import (
+    Multinomial,
+    NormalLogLikelihood,
+    StudentTLogLikelihood,
+    loss_scorer,
+)
 
 EXACT = {"maxiter": 1000, "ftol": 1e-15, "gtol": 1e-9}
 
@@ -268,6 +273,22 @@ def test_the_search_finds_what_grid_search_finds(backend: str) -> None:
         rtol=1e-8,
     )
     assert found.coef_.shape == (3, 2)
+
+
+def test_the_search_scores_as_models_do() -> None:
+    X, y = overlapping(90)
+    alphas = [0.1 * np.ones((3, 1)), np.array([[0.0], [0.1], [0.5]])]
+    shared: dict[str, Any] = {"loss": Multinomial(3), "max_iter": 10, "tol": 0}
+    found = GradientDescentRegressorCV([0.1], alphas=alphas, cv=3, **shared).fit(X, y)
+    model = GradientDescentRegressor(epsilon=0.1, **shared)
+    expected = GridSearchCV(model, {"alpha": alphas}, cv=3).fit(X, y)
+    for scores in ("mean_test_score", "std_test_score"):
+        assert_allclose(
+            found.cv_results_[scores], expected.cv_results_[scores], rtol=1e-8
+        )
+    scorer = loss_scorer(Multinomial(3))
+    losses = Multinomial(3)(y, found.predict(X))
+    assert scorer(found, X, y) == pytest.approx(-float(losses.mean()))
 
 
 def test_several_targets_are_refused() -> None:

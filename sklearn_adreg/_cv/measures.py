@@ -129,8 +129,10 @@ def routed(
         }
     # Formulas are of one predictor a target; of several, a scorer makes what it can.
     several, loss = outputs_of(estimator) > 1, get_loss(estimator.loss)
-    by_loss = not several and scored_by_loss(loss, given["row_data"])
-    if estimator.scoring is None and by_loss:
+    if estimator.scoring is None and several:
+        known = {name: each for name, each in given.items() if each is not None}
+        return for_splitter, [Measure("score", _own_score, known, None)]
+    if estimator.scoring is None and scored_by_loss(loss, given["row_data"]):
         return for_splitter, [Measure("score", scorers["score"], {}, spared)]
     measures = [
         Measure(
@@ -144,6 +146,11 @@ def routed(
     if given["offset"] is not None:
         _check_offset(measures)
     return for_splitter, measures
+
+
+def _own_score(estimator: Any, X: Any, y: Any, **known: Any) -> float:
+    """Score as a model does itself: one of several outputs by its loss."""
+    return float(estimator.score(X, y, **known))
 
 
 def _check_offset(measures: Iterable[Measure]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,10 @@ class LossScorer:
         """Return minus the mean loss; that of several targets is their mean."""
         shift = {} if offset is None else {"offset": offset}
         prediction = np.asarray(estimator.predict(X, **shift), dtype=np.float64)
-        target = np.asarray(y, dtype=np.float64).reshape(prediction.shape)
-        columns = {} if row_data is None else dict(row_data.items())
-        values = np.asarray(self.loss(target, prediction, **columns))
+        target = np.asarray(y, dtype=np.float64)
+        if target.size == prediction.size:  # else the loss has several outputs
+            target = target.reshape(prediction.shape)
+        values = np.asarray(self.loss(target, prediction, **_columns(row_data)))
         return -float(np.mean(np.average(values, axis=0, weights=sample_weight)))
 
     def set_score_request(self, **requests: Any) -> LossScorer:
@@ -61,3 +63,13 @@ class LossScorer:
 
     def __repr__(self) -> str:
         return f"loss_scorer({self.loss!r})"
+
+
+def _columns(row_data: Any) -> dict[str, np.ndarray]:
+    """Columns of a data frame, a structured array or a mapping, by their names."""
+    if row_data is None:
+        return {}
+    names = getattr(getattr(row_data, "dtype", None), "names", None)
+    names = list(row_data.keys()) if isinstance(row_data, Mapping) else names
+    names = list(row_data.columns) if names is None else names
+    return {name: np.asarray(row_data[name]) for name in names}
