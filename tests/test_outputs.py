@@ -277,6 +277,7 @@ def test_the_search_finds_what_grid_search_finds(backend: str) -> None:
 
 def test_the_search_scores_as_models_do() -> None:
     X, y = overlapping(90)
+    X = StandardScaler().fit_transform(X)
     alphas = [0.1 * np.ones((3, 1)), np.array([[0.0], [0.1], [0.5]])]
     shared: dict[str, Any] = {"loss": Multinomial(3), "max_iter": 10, "tol": 0}
     found = GradientDescentRegressorCV([0.1], alphas=alphas, cv=3, **shared).fit(X, y)
