@@ -106,7 +106,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         Whether `fit` starts from the coefficients of the fit before.
 
     verbose : int, default=0
-        1 shows a progress bar with the objective (needs tqdm).
+        1 shows a progress bar with the objective, or a few lines without tqdm.
 
     Attributes
     ----------

@@ -67,9 +67,9 @@ class GradientDescentRegressor(
         The loss :math:`\ell(y, z)`: the name of one of `sklearn_adreg.losses`
         ('huber', 'pinball', 'poisson_deviance', ...), one of its objects, or any
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
-        written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson' and
-        'gamma' are names too. Kinks are found and dealt with. A loss with a method
-        ``inverse_link`` is called with predictions ``inverse_link(z)``. Its
+        written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson', 'gamma'
+        and 'log_loss' are names too. Kinks are found and dealt with. A loss with a
+        method ``inverse_link`` is called with predictions ``inverse_link(z)``. Its
         keyword-only arguments are the `row_data` of `fit`.
 
     epsilon : 'auto' or float, default='auto'
@@ -104,10 +104,10 @@ class GradientDescentRegressor(
 
     alpha : float or array-like, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
-        squared error has no factor one half here, and the deviances have none, the
-        same solution takes twice the `alpha` of scikit-learn's estimators. An array
-        has one strength for each coefficient: it is broadcast against `coef_`, as
-        NumPy does, from shape (n_features,), (n_targets, 1) or
+        squared error and the deviances have no factor one half here, the same solution
+        takes twice the `alpha` of ElasticNet and of PoissonRegressor. An array has one
+        strength for each coefficient: it is broadcast against `coef_`, as NumPy does,
+        from shape (n_features,), (n_targets, 1) or
         (n_targets, n_features), with `n_outputs` in the place of n_targets where there
         are several. Zero leaves a coefficient without a penalty.
 
@@ -126,8 +126,8 @@ class GradientDescentRegressor(
     device : str or None, default=None
         None keeps X in host memory, where products are BLAS's. With backend='jax' a
         name such as 'cpu', 'gpu', 'cuda', 'tpu' or 'cuda:1' copies X to that device,
-        and computes there with all that is as long as X. A sparse X stays in host
-        memory.
+        and computes there with all that is as long as X. A sparse X is refused with a
+        device.
 
     warm_start : bool, default=False
         Whether `fit` starts from the coefficients of the fit before.
@@ -158,7 +158,7 @@ class GradientDescentRegressor(
 
     scale_ : float or ndarray of shape (n_targets,)
         The standard deviation of the errors that was found, where `loss` has
-        ``scale="mad"``: `loss_curve_` is the objective at it.
+        ``scale="mad"``: `loss_curve_` is the objective at that scale.
 
     loss_ : object or list of n_targets objects
         The loss of the fit, which `predict` and `score` go by: with the scale that was
@@ -369,7 +369,7 @@ class GradientDescentRegressor(
         offset: Any = None,
         row_data: Any = None,
     ) -> float:
-        """Return R^2 or, for a loss that takes row data, D^2.
+        """Return R^2 or, for a loss of row data or of several outputs, D^2.
 
         R^2 is the share of the variance of `y` that predictions explain, and D^2 one
         less their mean loss over that of the best constant on these rows: R^2 is the

@@ -1,4 +1,4 @@
-"""What the built-in losses share: their interface, and the checks at the door."""
+"""What the built-in losses share: their interface, and the checks of parameters."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Unit deviances of exponential families, with the logarithm as their link.
 
 The linear predictor is the logarithm of the mean: predictions are positive, and the
-effects of the features multiply. Each is the deviance that scikit-learn's metric of the
-same name averages, with the factor 2 that its regressors leave out.
+effects of the features multiply. All have the factor 2, as in scikit-learn's metrics of
+the same names, where there are such; its regressors leave it out.
 """
 
 from __future__ import annotations

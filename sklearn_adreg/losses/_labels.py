@@ -1,4 +1,4 @@
-"""Losses for proportions and for two classes.
+"""Losses for proportions and for classes.
 
 Those of the margin, the product of a label -1 or 1 and the linear predictor, are upper
 bounds of the error rate: each is at least 1 where the sign is wrong.

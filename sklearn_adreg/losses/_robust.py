@@ -7,7 +7,8 @@ of `scale`, the standard deviation of the errors. A loss rho at the scale s is
 
 half the squared error near zero whatever s is, so that a penalty keeps its meaning: the
 same as with a threshold of s times that parameter in units of `y`. The defaults are the
-usual ones: under normal errors the fit is then 95 % as efficient as least squares.
+usual ones: under normal errors Huber's, Cauchy's and Tukey's are then 95 % as efficient
+as least squares.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses of the size of the error alone, without a bound on what one row can do."""
+"""Losses of the size of the error alone, whichever its sign."""
 
 from __future__ import annotations
 
