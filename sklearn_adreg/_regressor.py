@@ -369,7 +369,7 @@ class GradientDescentRegressor(
         offset: Any = None,
         row_data: Any = None,
     ) -> float:
-        """Return R^2 or, for a loss of row data or of several outputs, D^2.
+        """Return R^2 or, with row data or several predictions a row, D^2.
 
         R^2 is the share of the variance of `y` that predictions explain, and D^2 one
         less their mean loss over that of the best constant on these rows: R^2 is the

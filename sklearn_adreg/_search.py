@@ -79,10 +79,10 @@ class GradientDescentRegressorCV(
 
     scoring : str, callable, list, tuple or dict, default=None
         What is to be largest on the held-out rows; None is R^2, or D^2 where the loss
-        takes row data or has several outputs, as in `score`. Of several the first
-        chooses, and `cv_results_` has all.
-        R^2 and (root) mean squared errors cost nothing; other scorers are called on
-        each candidate and split.
+        takes row data or predicts several numbers a row, as in `score`. Of several
+        measures the first chooses, and `cv_results_` has all. R^2 and (root) mean
+        squared errors cost nothing; other scorers are called on each candidate and
+        split.
 
     max_iter : int, default=1000
         The largest number of steps.
