@@ -13,16 +13,23 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
 from autograd import elementwise_grad
 from scipy import sparse
 from scipy.optimize import linprog, minimize
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import HuberRegressor
+from sklearn.utils.fixes import parse_version
 from targets import first_allowed
 
 # How exact the references are, and what HiGHS takes for zero (no less is allowed).
 REFERENCE = 1e-7
 EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+# With this LogisticRegression has an l1 penalty, in the words of its version.
+LASSO: dict[str, Any] = {"l1_ratio": 1.0, "solver": "saga"}
+if parse_version(sklearn.__version__) < parse_version("1.8"):
+    LASSO["penalty"] = "elasticnet"
 
 Data = tuple[np.ndarray, np.ndarray]
 

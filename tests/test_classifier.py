@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from references import LASSO
 from scipy import sparse, special
 from sklearn import config_context
 from sklearn.base import clone
@@ -217,7 +218,7 @@ def test_lasso_leaves_zeros(load: Any) -> None:
     X = StandardScaler().fit_transform(X)
     model = GradientDescentClassifier(alpha=0.05, l1_ratio=1.0, tol=1e-9).fit(X, y)
     expected = LogisticRegression(
-        l1_ratio=1.0, solver="saga", C=1 / (0.05 * len(y)), tol=1e-10, max_iter=10**5
+        C=1 / (0.05 * len(y)), tol=1e-10, max_iter=10**5, **LASSO
     ).fit(X, y)
     assert_array_equal(model.coef_ != 0, expected.coef_ != 0)
     assert_allclose(model.coef_, expected.coef_, atol=1e-6)
@@ -305,7 +306,9 @@ def test_offsets_are_routed() -> None:
     with config_context(enable_metadata_routing=True):
         model = GradientDescentClassifier()
         model.set_fit_request(offset=True).set_score_request(offset=True)
-        search = GridSearchCV(make_pipeline(model), {}, cv=2).fit(X, y, offset=offset)
+        search = GridSearchCV(model, {}, cv=2).fit(X, y, offset=offset)
+        pipeline = make_pipeline(clone(model)).fit(X, y, offset=offset)
+        assert_array_equal(pipeline[-1].coef_, search.best_estimator_.coef_)
         found = search.cv_results_["split0_test_score"][0]
         (train, test), *_ = StratifiedKFold(2).split(X, y)
         alone = clone(model).fit(X[train], y[train], offset=offset[train])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from references import LASSO
 from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import softmax
@@ -86,7 +87,7 @@ def test_softmax_with_a_lasso() -> None:
     lasso: dict[str, Any] = {"n_outputs": 3, "alpha": alpha, "l1_ratio": 1.0}
     model = GradientDescentRegressor(cross_entropy, **lasso, tol=1e-8).fit(X, y)
     expected = LogisticRegression(
-        C=1 / (alpha * len(y)), l1_ratio=1.0, solver="saga", tol=1e-8, max_iter=10_000
+        C=1 / (alpha * len(y)), tol=1e-8, max_iter=10_000, **LASSO
     ).fit(X, y)
     assert_allclose(model.coef_, expected.coef_, atol=1e-5)
     assert (model.coef_ == 0).sum() == (np.abs(expected.coef_) < 1e-9).sum() > 20
