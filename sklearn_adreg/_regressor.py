@@ -20,10 +20,10 @@ from sklearn.utils.validation import (
 
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
-from sklearn_adreg._loss.check import needs_positive
 from sklearn_adreg._loss.linear import (
     fitted_loss,
     loss_of_fit,
+    needs_positive,
     predictions,
     scored_by_loss,
 )

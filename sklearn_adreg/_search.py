@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_adreg._cv.measures import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_alphas, checked_epsilons
 from sklearn_adreg._habits import Shown, in_fit_context
-from sklearn_adreg._loss.check import needs_positive
+from sklearn_adreg._loss.linear import needs_positive
 from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent

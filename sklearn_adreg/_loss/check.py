@@ -22,7 +22,7 @@ from sklearn_adreg._loss.linear import LinearLoss, named
 from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
-from sklearn_adreg.losses import NAMED, Loss
+from sklearn_adreg.losses import Loss
 
 # Rows that a loss is tried on, and to which part differences and derivatives agree that
 # are those of one function.
@@ -41,19 +41,6 @@ _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
 _ROWS_OF_LABEL = 8
 
 RowData = Mapping[str, np.ndarray]
-
-
-def needs_positive(loss: Any) -> bool:
-    """Whether targets must be positive, for scikit-learn's tags."""
-    found = NAMED.get(loss) if isinstance(loss, str) else loss
-    check_target = getattr(found, "check_target", None)
-    if check_target is None or isinstance(found, type):
-        return False
-    try:
-        check_target(np.array([-1.0]))
-    except ValueError:
-        return True
-    return False
 
 
 def check_loss(

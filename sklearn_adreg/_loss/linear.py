@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.key import loss_key
-from sklearn_adreg.losses import Loss
+from sklearn_adreg.losses import NAMED, Loss
 
 
 def named(loss: Any) -> str:
@@ -100,6 +100,19 @@ def labels_of(loss: Loss) -> tuple[float, float]:
             f"(0, 1). Got {labels!r} instead."
         )
     return labels
+
+
+def needs_positive(loss: Any) -> bool:
+    """Whether targets must be positive, for scikit-learn's tags."""
+    found = NAMED.get(loss) if isinstance(loss, str) else loss
+    check_target = getattr(found, "check_target", None)
+    if check_target is None or isinstance(found, type):
+        return False
+    try:
+        check_target(np.array([-1.0]))
+    except ValueError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ import numpy as np
 # A matrix is positive where no row's other entries are larger, but for rounding of
 # differences, than its diagonal.
 _DOMINANT = 1e-8
+# Curvatures that differ by less, relative, are those of rows that neither leave the
+# window nor come in: the others' jump.
+_SAME_BEND = 1e-6
 
 
 def effective_number(parts: np.ndarray) -> float:
@@ -56,3 +59,23 @@ def _absolute_by_vectors(xp: Any, curvature: Any) -> Any:
         return found / size[:, None, None]
     values, vectors = xp.linalg.eigh(curvature)
     return (vectors * abs(values)[:, None, :]) @ xp.swapaxes(vectors, 1, 2)
+
+
+def unforeseen(
+    _xp: Any,
+    ray: Any,
+    slope: Any,
+    curvature: Any,
+    new_slope: Any,
+    new_curvature: Any,
+    noise: Any,
+) -> Any:
+    """Visit: how far slopes are from those foretold, of rows that bend otherwise."""
+    several = slope.ndim == 2
+    foretold = (curvature @ ray[..., None])[..., 0] if several else curvature * ray
+    error = abs(new_slope - slope - foretold)
+    error = error - noise * (abs(slope) + abs(new_slope))
+    bends = abs(new_curvature - curvature) > _SAME_BEND * abs(curvature)
+    if several:
+        bends = bends.any(axis=(1, 2))[:, None]
+    return (), ((error * ((error > 0) & bends)).sum(),)

@@ -31,6 +31,7 @@ from sklearn_adreg._objective.curvature import (
     absolute,
     effective_number,
     trace_in_units,
+    unforeseen,
 )
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.rows import Data, spread_out
@@ -51,9 +52,6 @@ _EFFECTIVE_PER_COLUMN = 10
 # window tells what curvature a step meets: its metric leads there in 20 steps, and that
 # of a narrow one in none of 200.
 _FEWEST_PER_COLUMN, _WIDENING = 0.5, 10.0
-# Curvatures that differ by less, relative, are those of rows that neither leave the
-# window nor come in: the others' jump.
-_SAME_BEND = 1e-6
 # Where a smaller part of the rows bends, or less than half as many as there are
 # columns, windows take fewer steps and less time: with an l1 penalty and Huber's,
 # pseudo-Huber's or log-cosh loss, 0.7 to 0.9 of the time of 300 x 10 and 0.9 to 1.3
@@ -221,7 +219,7 @@ class MeanLoss:
         Parts of the slopes that are noise do not count.
         """
         vectors = ray, *point[2:4], *there[2:4]
-        _, (total,) = self.data.rows.apply(_unforeseen, *vectors, noise=noise)
+        _, (total,) = self.data.rows.apply(unforeseen, *vectors, noise=noise)
         return float(total)
 
     def curved(
@@ -421,26 +419,6 @@ def _entries(_xp: Any, curvature: Any) -> Any:
     """Visitor: the curvatures of each pair of k predictors, row by row."""
     every = range(curvature.shape[1])
     return tuple(curvature[:, a, b] for a in every for b in every), ()
-
-
-def _unforeseen(
-    _xp: Any,
-    ray: Any,
-    slope: Any,
-    curvature: Any,
-    new_slope: Any,
-    new_curvature: Any,
-    noise: Any,
-) -> Any:
-    """Visitor: how far slopes are from those foretold, of rows that bend otherwise."""
-    several = slope.ndim == 2
-    foretold = (curvature @ ray[..., None])[..., 0] if several else curvature * ray
-    error = abs(new_slope - slope - foretold)
-    error = error - noise * (abs(slope) + abs(new_slope))
-    bends = abs(new_curvature - curvature) > _SAME_BEND * abs(curvature)
-    if several:
-        bends = bends.any(axis=(1, 2))[:, None]
-    return (), ((error * ((error > 0) & bends)).sum(),)
 
 
 @dataclass(frozen=True)
