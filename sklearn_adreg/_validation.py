@@ -266,7 +266,8 @@ def _checked_column(
         found = kind or str(array.dtype)
         raise ValueError(
             f"{rule} be numbers. Got {found} instead. Number its values, as pandas "
-            "does by .cat.codes; the loss may index an array with them."
+            "does by .cat.codes; the loss may index an array with them, by "
+            "take(array, index) of sklearn_adreg.numpy."
         )
     if array.shape[:1] != (n_rows,) or array.ndim > 2:
         hint = ""

@@ -191,6 +191,25 @@ def test_normal_location_and_scale(unit: float) -> None:
     assert model.n_iter_ < 30
 
 
+@pytest.mark.parametrize("unit", [1e-2, 1e-3])
+def test_a_scale_that_is_far_from_one_without_an_intercept(unit: float) -> None:
+    rng = np.random.default_rng(3)
+    X, errors = rng.standard_normal((200, 3)), rng.standard_normal(200)
+    y = X @ [1, 2, -1] + 5 + np.exp(0.4 * X[:, 1]) * errors
+    model = GradientDescentRegressor(NormalLogLikelihood(), fit_intercept=False)
+    model.fit(X, unit * y)
+
+    def objective(unknowns: np.ndarray) -> float:
+        log_scale = X @ unknowns[3:]
+        errors = (y - X @ unknowns[:3]) * unit * np.exp(-log_scale)
+        return float((-norm.logpdf(errors) + log_scale).mean())
+
+    options = {"maxiter": 9000, "maxfev": 9000, "xatol": 1e-9, "fatol": 1e-11}
+    start = np.zeros(6)
+    expected = minimize(objective, start, method="Nelder-Mead", options=options).fun
+    assert model.loss_curve_[-1] <= expected + 1e-7  # one of several optima
+
+
 def test_student_t_location_and_scale() -> None:
     X, y = spreading()
     y[:20] += 1e4

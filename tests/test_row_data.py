@@ -289,6 +289,17 @@ def hungry(y: Any, z: Any, **data: Any) -> Any:
     return data["cost"] * (y - z) ** 2
 
 
+def test_jax_is_told_how_to_index_an_array_of_the_loss() -> None:
+    prices = np.array([1.0, 2.0, 3.0])
+
+    def priced(y: Any, z: Any, *, group: Any) -> Any:
+        return prices[group] * adnp.square(y - z)
+
+    model = GradientDescentRegressor(priced, backend="jax")
+    with pytest.raises(TypeError, match=r"take\(array, index\)"):
+        model.fit(X, FREE, row_data={"group": GROUP})
+
+
 TABLE = pd.DataFrame({"cost": COST, "kind": pd.Categorical(GROUP)})
 BAD: dict[str, tuple[Any, Any, str]] = {
     "none": (costly, None, r"costly needs row_data with 'cost'.* Got none instead\. "

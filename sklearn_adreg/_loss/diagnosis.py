@@ -60,6 +60,12 @@ def _reason(calls: list[str], backend: str, error: Exception) -> str:
             "backend."
         )
     said = str(error).strip() or repr(error)
+    if "__array__()" in said and "shape int" in said:
+        return (
+            f"it indexes an array of NumPy's with traced integers, which {backend} "
+            "cannot follow. Write take(array, index), of sklearn_adreg.numpy, in place "
+            "of array[index]."
+        )
     return f"{said.splitlines()[0]} {_USE_NAMESPACE}"
 
 

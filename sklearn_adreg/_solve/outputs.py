@@ -125,10 +125,15 @@ def _live(objective: MeanLoss, linear: Any, units: np.ndarray) -> np.ndarray | N
         slope = rows.numpy(objective.point(moved).slope)
         seen.append(slope[np.isfinite(slope).all(axis=1)])
     slopes = np.concatenate(seen).astype(np.float64) * units
-    _, values, directions = np.linalg.svd(slopes, full_matrices=False)
+    # An exponential may be so steep in one row that others would vanish beside it, and
+    # units that are wrong would hide a predictor: neither decides what is none.
+    steepness = np.linalg.norm(slopes, axis=1, keepdims=True)
+    slopes = slopes / np.maximum(steepness, float(np.median(steepness)) or 1.0)
+    scale = positive_roots(np.square(slopes).mean(axis=0))
+    _, values, directions = np.linalg.svd(slopes / scale, full_matrices=False)
     noise = max(_NO_SLOPE, 64 * float(np.finfo(rows.dtype).eps))
     null = values <= noise * values.max(initial=0.0)
     if null.all() or not null.any():
         return None
-    along = units[:, None] * directions[null].T
+    along = (units / scale)[:, None] * directions[null].T
     return np.linalg.qr(along, mode="complete")[0][:, along.shape[1] :]
