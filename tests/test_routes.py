@@ -13,8 +13,8 @@ from pages import ROOT
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._solve import routes
-from sklearn_adreg._solve.prepare import SAMPLED_KINKED
-from sklearn_adreg._solve.problem import descend, way
+from sklearn_adreg._solve.prepare import SAMPLED_KINKED, way
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.routes import ROUTES, SHAPES, Route
 from sklearn_adreg._solve.task import Task
 from sklearn_adreg.losses import Huber, Quantiles

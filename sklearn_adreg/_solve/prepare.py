@@ -1,7 +1,8 @@
-"""Rows in their place, the coordinates in which they are white, and where to start."""
+"""How a descent is prepared: rows, coordinates, where to start, and the method."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,10 @@ from sklearn_adreg._descent.coordinates import (
     whitened,
     whitened_by_sample,
 )
+from sklearn_adreg._descent.loop import Method
+from sklearn_adreg._descent.proximal_newton import ProximalNewton
+from sklearn_adreg._descent.quasi_newton import QuasiNewton
+from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.place import (
     check_unseen,
@@ -168,3 +173,23 @@ def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:
     factor = np.diag(np.append(inner, np.ones(int(data.rows.intercept))))
     condition = float(inner.max() / inner.min()) if len(inner) else 1.0
     return Coordinates(factor, None, condition, span=span)
+
+
+def quasi_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
+    """Return the method of penalties that are differentiable."""
+    del fit, objective
+    assert prepared.coordinates is not None
+    return QuasiNewton(prepared.coordinates, prepared.of_all)
+
+
+def proximal_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
+    """Return the method of penalties with corners."""
+    curvature = fit.curvature if fit.squared else None
+    return ProximalNewton(objective, curvature, prepared.known)
+
+
+def way(task: Task) -> tuple[Callable[..., Prepared], Callable[..., Method]]:
+    """How rows are prepared, and the method."""
+    if task.smooth:
+        return in_white_coordinates, quasi_newton
+    return in_place, proximal_newton

@@ -20,7 +20,6 @@ from sklearn_adreg._descent.loop import (
     begin,
     minimise,
 )
-from sklearn_adreg._descent.proximal_newton import ProximalNewton
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
 from sklearn_adreg._descent.recession import (
     falls_forever,
@@ -35,11 +34,7 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg._solve.outputs import outputs_of_rows
-from sklearn_adreg._solve.prepare import (
-    Prepared,
-    in_place,
-    in_white_coordinates,
-)
+from sklearn_adreg._solve.prepare import Prepared, way
 from sklearn_adreg._solve.start import best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
@@ -293,26 +288,6 @@ class Problem:
         first, last = state.curve[0], state.curve[-1]
         if last < -_BOTTOMLESS * (abs(first) + goal.size) or np.isnan(last):
             raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
-
-
-def quasi_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
-    """Return the method of penalties that are differentiable."""
-    del fit, objective
-    assert prepared.coordinates is not None
-    return QuasiNewton(prepared.coordinates, prepared.of_all)
-
-
-def proximal_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:
-    """Return the method of penalties with corners."""
-    curvature = fit.curvature if fit.squared else None
-    return ProximalNewton(objective, curvature, prepared.known)
-
-
-def way(task: Task) -> tuple[Callable[..., Prepared], Callable[..., Method]]:
-    """How rows are prepared, and the method."""
-    if task.smooth:
-        return in_white_coordinates, quasi_newton
-    return in_place, proximal_newton
 
 
 def descend(

@@ -40,7 +40,7 @@ from scipy.optimize import brentq
 from sklearn_adreg._descent.loop import Solution, at, begin
 from sklearn_adreg._rows.moments import mean_square, weighted_mean, weighted_median
 from sklearn_adreg._solve.numeric import solve_any_loss_step_by_step
-from sklearn_adreg._solve.prepare import sampled_rows
+from sklearn_adreg._solve.prepare import sampled_rows, way
 from sklearn_adreg._solve.problem import (
     ABSOLUTE,
     Problem,
@@ -48,7 +48,6 @@ from sklearn_adreg._solve.problem import (
     side_by_side,
     silent,
     solution,
-    way,
 )
 from sklearn_adreg._solve.start import rough
 from sklearn_adreg._solve.task import Fit, Task
