@@ -421,7 +421,7 @@ class GradientDescentRegressor(
             warnings.warn(OFFSET_FORGOTTEN, UserWarning, stacklevel=2)
         predicted = self.predict(X, offset)
         loss = getattr(self, "loss_", None) or get_loss(self.loss)
-        n_outputs = outputs_of(self)
+        n_outputs = getattr(self, "_n_outputs", None) or outputs_of(self)
         other = n_outputs > 1 and predicted.shape != np.shape(y)
         if not other and not scored_by_loss(loss, row_data):
             return float(r2_score(y, predicted, sample_weight=sample_weight))
@@ -486,7 +486,8 @@ class GradientDescentRegressor(
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
-        self._with_offset = offset is not None  # score asks whether one was forgotten
+        # What score asks: was an offset forgotten, and has a row several predictors.
+        self._with_offset, self._n_outputs = offset is not None, task.n_outputs
         return self
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:

@@ -348,7 +348,7 @@ class GradientDescentRegressorCV(
             found = search.run(fit, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
         found["best_estimator_"] = model.fit(X, y, **known)
-        self._with_offset = known["offset"] is not None
+        self._with_offset, self._n_outputs = model._with_offset, model._n_outputs
         for name, value in (found | vars(model)).items():
             if name.endswith("_"):
                 setattr(self, name, value)

@@ -312,6 +312,13 @@ def test_the_search_scores_as_models_do() -> None:
     assert scorer(found, X, y) == pytest.approx(-float(losses.mean()))
 
 
+def test_a_score_goes_by_the_fit() -> None:
+    X, y = overlapping(90)
+    model = GradientDescentRegressor(Multinomial(3)).fit(X, y)
+    expected = model.score(X, y)
+    assert model.set_params(loss="squared_error").score(X, y) == expected
+
+
 def test_several_targets_are_refused() -> None:
     X, y = overlapping(30)
     with pytest.raises(ValueError, match="one column where n_outputs is above 1"):
