@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array
 
 from sklearn_adreg._loss.linear import named, row_arguments
 from sklearn_adreg.losses import get_loss
-from sklearn_adreg.losses._base import is_estimated
+from sklearn_adreg.losses._base import columns_of, is_estimated
 
 # Sparse formats that are used as they are; others are converted to the first.
 SPARSE = ("csr", "csc")
@@ -201,7 +201,7 @@ def checked_row_data(
     row_data: Any, loss: Any, n_rows: int, dtype: np.dtype
 ) -> dict[str, np.ndarray]:
     """Arrays with an entry a row for the arguments of a loss, by their names."""
-    arguments, found = row_arguments(loss), _columns(row_data)
+    arguments, found = row_arguments(loss), columns_of(row_data)
     for name in found:
         if name not in arguments:
             takes = ", ".join(arguments) or "none"
@@ -228,31 +228,16 @@ def checked_row_data(
         )
     return {
         name: _checked_column(
-            found[name], name, loss, n_rows, dtype, sliced=not _is_mapping(row_data)
+            found[name],
+            name,
+            loss,
+            n_rows,
+            dtype,
+            sliced=not isinstance(row_data, Mapping),
         )
         for name in arguments
         if name in found
     }
-
-
-def _is_mapping(row_data: Any) -> bool:
-    return isinstance(row_data, Mapping)
-
-
-def _columns(row_data: Any) -> dict[str, Any]:
-    """Columns of a data frame, a structured array or a mapping, by their names."""
-    if row_data is None:
-        return {}
-    names = row_data if _is_mapping(row_data) else getattr(row_data, "columns", None)
-    if isinstance(row_data, np.ndarray):
-        names = row_data.dtype.names
-    if names is None:
-        raise ValueError(
-            "The row_data must be a data frame, a structured array or a mapping of "
-            f"arrays, which say what each is. Got {type(row_data).__name__} instead. "
-            "Pass row_data={'name': array}, with the name that the loss has for it."
-        )
-    return {name: row_data[name] for name in names}
 
 
 def _checked_column(

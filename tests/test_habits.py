@@ -80,7 +80,6 @@ def test_scores_are_monitored_alone_and_in_a_search() -> None:
 
 def test_progress_bar_of_scikit_learn(capsys: pytest.CaptureFixture[str]) -> None:
     callback = pytest.importorskip("sklearn.callback")
-    pytest.importorskip("rich")
     bar = callback.ProgressBar()
     GradientDescentRegressor().set_callbacks(bar).fit(X, y)
     search = GridSearchCV(GradientDescentRegressor(), {"alpha": [0.0, 1.0]})

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-import pytest
+from mypy import api
 
 from sklearn_adreg.losses import NAMED, Name
 
@@ -49,7 +49,6 @@ reveal_type(GradientDescentRegressor().fit([[1.0]], [1.0]))
 
 
 def test_a_type_checker_on_scripts(tmp_path: Path) -> None:
-    api = pytest.importorskip("mypy.api")
     for name, text in (("good", GOOD), ("bad", BAD)):
         (tmp_path / f"{name}.py").write_text(text)
     config = tmp_path / "mypy.ini"

@@ -250,6 +250,8 @@ def _held_apart(joint: _Joint, solution: Solution) -> Solution:
         lifted, depth = joint.lifted(theta)
         value = joint.value(lifted)
         strength *= _STRONGER
+    if value - least > _LOOSER * task.tol * abs(value):  # lifting still costs more
+        error = max(error, (value - least) / (_LOOSER * abs(value)))
     coef, intercept = rows.outer(lifted.reshape(-1, joint.fit.n_outputs))
     curve[-1] = value
     return solution._replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from numbers import Real
@@ -198,6 +198,27 @@ def check_scale(loss: PointwiseLoss) -> None:
     if not is_estimated(loss):
         rule = "a finite number above 0, or 'mad'"
         check_parameter(loss, "scale", rule, lambda value: value > 0)
+
+
+def columns_of(row_data: Any) -> dict[str, Any]:
+    """Return columns of a data frame, a structured array or a mapping, by their names.
+
+    None has none.
+    """
+    if row_data is None:
+        return {}
+    names = getattr(row_data, "columns", None)
+    if isinstance(row_data, Mapping):
+        names = row_data
+    elif isinstance(row_data, np.ndarray):
+        names = row_data.dtype.names
+    if names is None:
+        raise ValueError(
+            "The row_data must be a data frame, a structured array or a mapping of "
+            f"arrays, which say what each is. Got {type(row_data).__name__} instead. "
+            "Pass row_data={'name': array}, with the name that the loss has for it."
+        )
+    return {name: row_data[name] for name in names}
 
 
 def is_estimated(loss: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from math import lgamma, log, pi
 from typing import Any, ClassVar
@@ -47,9 +48,9 @@ class _LocationScale(PointwiseLoss):
         """
         return adnp.stack([linear[..., 0], adnp.exp(linear[..., 1])], axis=-1)
 
+    @abstractmethod
     def _of_error(self, error: Any) -> Any:
         """Negative logarithm of the density at a scale of one."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

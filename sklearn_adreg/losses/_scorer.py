@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from sklearn_adreg.losses._base import is_estimated
+from sklearn_adreg.losses._base import columns_of, is_estimated
 
 
 def check_known_scale(loss: Any) -> None:
@@ -45,7 +44,8 @@ class LossScorer:
         target = np.asarray(y, dtype=np.float64)
         if target.size == prediction.size:  # else the loss has several outputs
             target = target.reshape(prediction.shape)
-        values = np.asarray(self.loss(target, prediction, **_columns(row_data)))
+        known = {name: np.asarray(v) for name, v in columns_of(row_data).items()}
+        values = np.asarray(self.loss(target, prediction, **known))
         return -float(np.mean(np.average(values, axis=0, weights=sample_weight)))
 
     def set_score_request(self, **requests: Any) -> LossScorer:
@@ -63,13 +63,3 @@ class LossScorer:
 
     def __repr__(self) -> str:
         return f"loss_scorer({self.loss!r})"
-
-
-def _columns(row_data: Any) -> dict[str, np.ndarray]:
-    """Columns of a data frame, a structured array or a mapping, by their names."""
-    if row_data is None:
-        return {}
-    names = getattr(getattr(row_data, "dtype", None), "names", None)
-    names = list(row_data.keys()) if isinstance(row_data, Mapping) else names
-    names = list(row_data.columns) if names is None else names
-    return {name: np.asarray(row_data[name]) for name in names}
