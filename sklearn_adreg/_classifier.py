@@ -18,6 +18,7 @@ from sklearn_adreg._habits import Followed, Shown, in_fit_context
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
 from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
 from sklearn_adreg._report import OFFSET_FORGOTTEN
+from sklearn_adreg._solve.held_out import HeldOut, hold_out
 from sklearn_adreg._validation import (
     SPARSE,
     check_place,
@@ -31,6 +32,7 @@ from sklearn_adreg.losses import NAMED, Loss, get_loss
 _HANDED_ON = (
     *("loss", "epsilon", "max_iter", "tol", "alpha", "l1_ratio", "fit_intercept"),
     *("backend", "device", "warm_start", "verbose"),
+    *("early_stopping", "validation_fraction", "n_iter_no_change", "random_state"),
 )
 
 
@@ -108,6 +110,22 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
     verbose : int, default=0
         1 shows a progress bar with the objective, or a few lines without tqdm.
 
+    early_stopping : bool, default=False
+        Whether the steps of a numeric `epsilon` end where rows that are held out, the
+        same part of each class, are predicted no better, as in
+        `GradientDescentRegressor`. What is to rise is D^2 by the loss:
+        the accuracy of `sklearn.linear_model.SGDClassifier` moves when a row crosses
+        the boundary alone, which few of these steps lead to.
+
+    validation_fraction : float, default=0.1
+        The part of the rows that `early_stopping` holds out.
+
+    n_iter_no_change : int, default=5
+        How many steps in a row without a rise `early_stopping` waits for.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows that `early_stopping` holds out; nothing else is random.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -125,6 +143,10 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over the classes where
         each is told from all others.
+
+    validation_loss_curve_ : ndarray of shape (`n_iter_` + 1,)
+        The mean loss of the held-out rows, as in `GradientDescentRegressor`. Only with
+        `early_stopping`.
 
     epsilon_ : float
         The step length used; with 'auto' that of the whitened coordinates.
@@ -197,6 +219,10 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         device: str | None = None,
         warm_start: bool = False,
         verbose: int = 0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.loss = loss
         self.epsilon = epsilon
@@ -210,6 +236,10 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         self.device = device
         self.warm_start = warm_start
         self.verbose = verbose
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
 
     @in_fit_context
     def fit(
@@ -254,9 +284,9 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         with self._followed(X, y, beside) as step:
             before = dict(vars(self))
             try:
-                model, given = self._coded(X, y, sample_weight)
+                model, given, held = self._coded(X, y, sample_weight)
                 # Here, so that its warnings point at the line that called fit.
-                model._fit(*given, offset, row_data, step=step)
+                model._fit(*given, offset, row_data, step=step, held=held)
                 return self._store(model)
             except BaseException:
                 self.__dict__ = before
@@ -372,8 +402,11 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
     def _coded(
         self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[GradientDescentRegressor, tuple[Any, Any, Any]]:
-        """Return the regressor, and what it is to be fitted to: labels as targets."""
+    ) -> tuple[GradientDescentRegressor, tuple[Any, Any, Any], HeldOut | None]:
+        """Return the regressor, and what it is to be fitted to: labels as targets.
+
+        The last are rows that are held out, the same part of each class.
+        """
         X, y = validate_data(
             self,
             X,
@@ -401,7 +434,10 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         model = GradientDescentRegressor(**parameters)
         if hasattr(self, "coef_"):  # for a warm start
             model.coef_, model.intercept_ = self.coef_, self.intercept_
-        return model, (X, target.astype(X.dtype), weights)
+        held = None
+        if self.early_stopping:
+            weights, held = hold_out(self, X, weights, index)
+        return model, (X, target.astype(X.dtype), weights), held
 
     def _strengths(self, n_features: int) -> float | np.ndarray:
         """Strengths of the penalty, for the coefficients of all classes."""
@@ -436,7 +472,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         return weights
 
     def _store(self, model: GradientDescentRegressor) -> Self:
-        for name in "loss_", "scale_":
+        for name in "loss_", "scale_", "validation_loss_curve_":
             self.__dict__.pop(name, None)
         for name, value in vars(model).items():
             if name.endswith("_"):

@@ -29,6 +29,7 @@ from sklearn_adreg._loss.linear import (
 )
 from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
+from sklearn_adreg._solve.held_out import HeldOut, hold_out
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.score import d2
 from sklearn_adreg._solve.task import Fit, Task
@@ -98,6 +99,7 @@ class GradientDescentRegressor(
         with kinks             the objective's distance from its optimum, relative
         epsilon a number       how much another step would change predictions: root
                                mean square, in standard deviations of y
+        early_stopping         how much the score of held-out rows still rises
         ====================== ====================================================
 
         Zero asks for exactly `max_iter` steps.
@@ -140,6 +142,25 @@ class GradientDescentRegressor(
         ``n_outputs``, or one. With several there is one target, `y_pred` has shape
         (n_samples, n_outputs), and the loss still returns one value per sample.
 
+    early_stopping : bool, default=False
+        Whether the steps of a numeric `epsilon` end where rows that are held out are
+        predicted no better, as in `sklearn.linear_model.SGDRegressor`: when D^2 of
+        these rows, which is R^2 for squared error, has risen by less than `tol` above
+        the best one so far in `n_iter_no_change` steps in a row. The coefficients are
+        those of the last step. Held-out rows are not fitted; row data, offsets and
+        weights follow them. With epsilon='auto' it is refused: those steps lead past
+        no better coefficients on their way to the optimum.
+
+    validation_fraction : float, default=0.1
+        The part of the rows that `early_stopping` holds out.
+
+    n_iter_no_change : int, default=5
+        How many steps in a row without a rise `early_stopping` waits for.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the rows that `early_stopping` holds out; nothing else is random. Pass an
+        int for the same rows in each call of `fit`.
+
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
@@ -155,6 +176,10 @@ class GradientDescentRegressor(
 
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over targets.
+
+    validation_loss_curve_ : ndarray of shape (`n_iter_` + 1,)
+        The mean loss of the held-out rows at the start and after each step, without a
+        penalty, summed over targets. Only with `early_stopping`.
 
     scale_ : float or ndarray of shape (n_targets,)
         The standard deviation of the errors that was found, where `loss` has
@@ -237,6 +262,10 @@ class GradientDescentRegressor(
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "n_outputs": [Interval(Integral, 1, None, closed="left"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -254,6 +283,10 @@ class GradientDescentRegressor(
         warm_start: bool = False,
         verbose: int = 0,
         n_outputs: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.loss = loss
         self.epsilon = epsilon
@@ -267,6 +300,10 @@ class GradientDescentRegressor(
         self.warm_start = warm_start
         self.verbose = verbose
         self.n_outputs = n_outputs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.random_state = random_state
 
     @in_fit_context
     def fit(
@@ -447,6 +484,7 @@ class GradientDescentRegressor(
         offset: Any,
         row_data: Any = None,
         step: Callback = None,
+        held: HeldOut | None = None,
     ) -> Self:
         X, y = validate_data(
             self,
@@ -466,6 +504,8 @@ class GradientDescentRegressor(
         n_columns = targets.shape[1] * task.n_outputs
         offsets = checked_offset(offset, (X.shape[0], n_columns), X.dtype)
         known = checked_row_data(row_data, task.loss, len(targets), X.dtype)
+        if self.early_stopping and held is None:
+            weights, held = hold_out(self, X, weights)
         start = None
         if self.warm_start and hasattr(self, "coef_"):
             expected = X.shape[1], n_columns
@@ -476,7 +516,7 @@ class GradientDescentRegressor(
         ):
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
-            solution = solve(task, fit)
+            solution = solve(task, fit._replace(held=held))
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
@@ -497,8 +537,10 @@ class GradientDescentRegressor(
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
         self.loss_curve_ = solution.loss_curve.astype(dtype)
         self.n_iter_, self.epsilon_ = solution.n_iter, solution.epsilon
-        for name in "loss_", "scale_":
+        for name in "loss_", "scale_", "validation_loss_curve_":
             self.__dict__.pop(name, None)
+        if solution.validation is not None:
+            self.validation_loss_curve_ = solution.validation.astype(dtype)
         loss, scale = fitted_loss(get_loss(self.loss), solution.scale), solution.scale
         if loss is not None:
             self.loss_ = loss

@@ -118,7 +118,10 @@ def unconverged(
     else:
         reason = f"max_iter={params['max_iter']} steps were not enough"
         remedy = "Increase max_iter or tol"
-        if params["epsilon"] != "auto":
+        if params["early_stopping"]:
+            reason += " for the score of held-out rows to stop rising"
+            remedy += ", or scale the columns (StandardScaler)"
+        elif params["epsilon"] != "auto":
             remedy += (
                 ", scale the columns (StandardScaler), or use epsilon='auto', which "
                 "does not depend on the scale of X"

@@ -197,7 +197,8 @@ class Solution(NamedTuple):
     """Coefficients (n_features, n_targets) and intercepts, for X and y as they came.
 
     `scale` is that of each target's errors, where the loss leaves it to be estimated,
-    and it is `settled` where that is the scale of this very fit.
+    and it is `settled` where that is the scale of this very fit. `validation` is the
+    mean loss of held-out rows at the start and after each step, where there are any.
     """
 
     coef: np.ndarray
@@ -208,6 +209,7 @@ class Solution(NamedTuple):
     endless: bool = False
     scale: np.ndarray | None = None
     settled: bool = True
+    validation: np.ndarray | None = None
 
     @property
     def n_iter(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,22 +37,33 @@ from sklearn_adreg._report import diverged
 from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.held_out import Watch
 from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
 
-# Theta at the end, the objective at the start and after each step, and the error.
-Descent = tuple[np.ndarray, np.ndarray, float]
+
+class Descent(NamedTuple):
+    """Theta at the end, the objective at the start and after each step, and the error.
+
+    `validation` is the mean loss of held-out rows, as in `Solution`.
+    """
+
+    theta: np.ndarray
+    curve: np.ndarray
+    error: float
+    validation: np.ndarray | None = None
 
 
 def solve_in_closed_form(task: Task, fit: Fit) -> Solution | None:
     """Follow the steps on squared error along eigenvectors, of columns or of rows.
 
-    None where a ridge is not even: its eigenvectors are others.
+    None where a ridge is not even, whose eigenvectors are others, and where held-out
+    rows are to be looked at after each step.
     Raises DivergenceError, with the largest stable step, where they lead uphill.
     """
     assert task.epsilon is not None
-    if not task.even:
+    if not task.even or fit.held is not None:
         return None
     tall = fit.X.shape[1] <= fit.X.shape[0]
     data, moments = place(fit.X, fit.y, fit.weight, **task.place, measure=tall)
@@ -107,8 +118,8 @@ def _solve_squared_error(
     if fit.start is not None:
         theta[: len(fit.start[0])] = fit.start[0]
     scale, fixed = positive_roots(square), task.intercept
-    theta, curve, error = _step_by_step(
-        objective, task, fit, theta, scale, fixed_intercept=fixed
+    found = _step_by_step(
+        objective, data, task, fit, theta, scale, fixed_intercept=fixed
     )
 
     def max_epsilon() -> float:
@@ -118,10 +129,8 @@ def _solve_squared_error(
         )
 
     size = fit.curvature / 2 * float(square.sum())
-    _check_descent(task, fit, curve, size, max_epsilon)
-    assert task.epsilon is not None
-    coef, intercept = data.rows.outer(theta)
-    return Solution(coef, intercept, curve, task.epsilon, error)
+    _check_descent(task, fit, found.curve, size, max_epsilon)
+    return _solution(task, data, found)
 
 
 def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solution:
@@ -131,7 +140,6 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     Raises DivergenceError, with an estimate of the largest stable step, where steps
     lead uphill.
     """
-    assert task.epsilon is not None
     where = task.place | fit.beside
     data, _ = place(fit.X, fit.y, fit.weight, **where, measure=False)
     if task.n_outputs > 1:  # the loss takes one target, and predictors beside it
@@ -148,10 +156,11 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     else:
         start = data.rows.inner(*fit.start).reshape(-1, fit.y.shape[1])
     scale = target_scale(data, linked=linked, given=fit.start is not None)
-    theta, curve, error = _step_by_step(
-        objective, task, fit, start, scale, fixed_intercept=False
+    found = _step_by_step(
+        objective, data, task, fit, start, scale, fixed_intercept=False
     )
-    if not np.isfinite(curve[0]) or (len(curve) == 1 and np.isnan(error)):
+    curve = found.curve
+    if not np.isfinite(curve[0]) or (len(curve) == 1 and np.isnan(found.error)):
         raise refusal(objective, start)
 
     def max_epsilon() -> float:
@@ -159,12 +168,20 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         return stable_epsilon_of_loss(objective, start, scale, ridge)
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
-    every = range(theta.shape[1])
-    endless = any(_endless(task, fit, objective, theta, j) for j in every)
+    # Steps that held-out rows end are not to lead to a minimum.
+    every = range(found.theta.shape[1] if fit.held is None else 0)
+    endless = any(_endless(task, fit, objective, found.theta, j) for j in every)
+    return _solution(task, data, found)._replace(endless=endless)
+
+
+def _solution(task: Task, data: Data, found: Descent) -> Solution:
+    """Return to X as it came."""
+    theta, curve, error, validation = found
+    assert task.epsilon is not None
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    return Solution(coef, intercept, curve, task.epsilon, error, endless)
+    return Solution(coef, intercept, curve, task.epsilon, error, validation=validation)
 
 
 def _endless(
@@ -177,6 +194,7 @@ def _endless(
 
 def _step_by_step(
     objective: Any,
+    data: Data,
     task: Task,
     fit: Fit,
     theta: np.ndarray,
@@ -184,7 +202,10 @@ def _step_by_step(
     *,
     fixed_intercept: bool,
 ) -> Descent:
-    """Take the textbook's steps, one descent for all targets."""
+    """Take the textbook's steps, one descent for all targets.
+
+    Held-out rows, where there are any, decide alone when they end.
+    """
     run, start = textbook(
         objective,
         task.backend,
@@ -192,13 +213,24 @@ def _step_by_step(
         theta,
         epsilon=np.full(theta.shape[1], task.epsilon),
         scale=scale,
-        tol=task.tol,
+        tol=task.tol if fit.held is None else 0.0,
         n_iter=np.array([task.max_iter]),
         fixed_intercept=fixed_intercept,
     )
-    state, values = run(start, task.max_iter, fit.report)
+    if fit.held is None:
+        state, values = run(start, task.max_iter, fit.report)
+        error, validation = float(state.error[0]), None
+    else:
+        loss = LinearLoss.of(task.loss, fit.row_names)
+        whole = MeanLoss(data, loss, task.backend, units=task.units)
+        watch = Watch.of(whole, fit.held)
+        state, values, each, error = watch.follow(
+            run, start, max_iter=task.max_iter, tol=task.tol, report=fit.report
+        )
+        validation = each.sum(axis=1)
     curve = np.append(start.value, values).astype(np.float64)
-    return np.asarray(state.theta, dtype=np.float64), curve, float(state.error[0])
+    theta = np.asarray(state.theta, dtype=np.float64)
+    return Descent(theta, curve, error, validation)
 
 
 def _check_descent(

@@ -367,6 +367,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
 def side_by_side(found: Sequence[Solution]) -> Solution:
     """Return the solution for several targets, from those of each."""
     scales = [each.scale for each in found if each.scale is not None]
+    held = [each.validation for each in found if each.validation is not None]
     return Solution(
         coef=np.concatenate([each.coef for each in found], axis=1),
         intercept=np.concatenate([each.intercept for each in found]),
@@ -376,6 +377,7 @@ def side_by_side(found: Sequence[Solution]) -> Solution:
         endless=any(each.endless for each in found),
         scale=np.concatenate(scales) if scales else None,
         settled=all(each.settled for each in found),
+        validation=_summed(held) if held else None,
     )
 
 

@@ -146,11 +146,13 @@ def _in_units(fit: Fit, unit: float) -> Fit:
 
 def _in_units_of_y(found: Solution, unit: float, scale: float) -> Solution:
     """Return what was found in a unit, where that is not the scale, with the scale."""
+    held = found.validation
     return found._replace(
         coef=found.coef * unit,
         intercept=found.intercept * unit,
         loss_curve=found.loss_curve * unit**2,
         scale=np.array([scale]),
+        validation=None if held is None else held * unit**2,
     )
 
 

@@ -14,6 +14,7 @@ from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import kind_of
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.held_out import HeldOut
 from sklearn_adreg._validation import checked_alpha
 from sklearn_adreg.backends import Backend, get_backend
 from sklearn_adreg.losses import Loss, SquaredError, get_loss
@@ -39,7 +40,7 @@ class Fit(NamedTuple):
     The `offset` is (n_samples, n_targets), or None. `row_data` are the arrays that the
     loss is given beside each row, and `row_names` their names. A loss of one target may
     have `n_outputs` linear predictors: coefficients, intercepts and offsets have that
-    many columns in place of `n_targets`.
+    many columns in place of `n_targets`. Rows that are `held` out have no weight.
     """
 
     X: np.ndarray
@@ -53,6 +54,7 @@ class Fit(NamedTuple):
     row_data: tuple[np.ndarray, ...] = ()
     row_names: tuple[str, ...] = ()
     n_outputs: int = 1
+    held: HeldOut | None = None
 
     @property
     def most_whitened(self) -> int:
@@ -98,8 +100,13 @@ class Fit(NamedTuple):
 
     @property
     def counted(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Targets and, by their names, row data of the rows that count."""
-        rows = slice(None) if self.weight is None else self.weight > 0
+        """Targets and, by their names, row data of the rows that count.
+
+        Those that are held out are to count for the loss as well.
+        """
+        rows: Any = slice(None) if self.weight is None else self.weight > 0
+        if self.held is not None:
+            rows = rows | (self.held.weight > 0)
         beside = (each[rows] for each in self.row_data)
         return self.y[rows], dict(zip(self.row_names, beside, strict=True))
 
