@@ -520,9 +520,12 @@ class GradientDescentRegressor(
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
             text = endless(params) if solution.endless else ""
-            settled = solution.settled
             text = text or unconverged(
-                solution.error, solution.n_iter, params, settled=settled
+                solution.error,
+                solution.n_iter,
+                params,
+                settled=solution.settled,
+                kinked=solution.kinked,
             )
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)

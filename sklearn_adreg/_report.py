@@ -65,6 +65,12 @@ def _lines() -> Iterator[Callable[[np.ndarray], None]]:
         write()
 
 
+# What to do about a loss with corners, where steps have one length.
+_SMOOTHED = (
+    "smooth it there: sqrt(error**2 + c**2) in place of abs(error), also under a root"
+)
+
+
 def diverged(
     epsilon: float,
     n_iter: int,
@@ -73,17 +79,24 @@ def diverged(
     max_epsilon: float,
     *,
     exact: bool,
+    kinked: bool,
 ) -> DivergenceError:
     """Compose the error for steps that lead uphill.
 
     The largest stable step is `exact` where the curvature of the loss is constant.
     """
+    why = ""
+    if kinked:
+        why = (
+            " The slope of this loss jumps, or has no bound as that of sqrt at zero: "
+            f"{_SMOOTHED}."
+        )
     return DivergenceError(
         f"Gradient descent diverged: with epsilon={epsilon!r} the objective went from "
         f"{first:.6g} to {last:.6g} in {n_iter} iterations. The largest stable epsilon "
         f"for this X is {limit(max_epsilon, exact=exact)}. Choose a smaller epsilon, "
         "scale the columns (StandardScaler), or use epsilon='auto', which needs no "
-        "tuning.",
+        f"tuning.{why}",
         max_epsilon,
     )
 
@@ -97,11 +110,17 @@ def limit(max_epsilon: float, *, exact: bool) -> str:
 
 
 def unconverged(
-    error: float, n_iter: int, params: dict[str, Any], *, settled: bool
+    error: float,
+    n_iter: int,
+    params: dict[str, Any],
+    *,
+    settled: bool,
+    kinked: bool,
 ) -> str:
     """Compose the warning for a descent that stopped short of its tolerance.
 
-    It is `settled` where the scale of the errors, if it is estimated, was found.
+    It is `settled` where the scale of the errors, if it is estimated, was found. Steps
+    of one length go back and forth where the loss is `kinked`.
     """
     if np.isnan(error):
         reason = "a derivative of the loss is not finite there"
@@ -121,6 +140,12 @@ def unconverged(
         if params["early_stopping"]:
             reason += " for the score of held-out rows to stop rising"
             remedy += ", or scale the columns (StandardScaler)"
+        elif kinked:
+            reason += (
+                ", as those of one length go back and forth where the slope of the "
+                "loss jumps or has no bound"
+            )
+            remedy = f"Use epsilon='auto', set a smaller epsilon, or {_SMOOTHED}"
         elif params["epsilon"] != "auto":
             remedy += (
                 ", scale the columns (StandardScaler), or use epsilon='auto', which "
@@ -145,5 +170,5 @@ def endless(params: dict[str, Any]) -> str:
         "The objective has no minimum at finite coefficients: it falls as predictions "
         "grow without end, as it does for labels that X separates, or that are not "
         f"those that the loss is written for. Got what descent had reached. {remedy}, "
-        "or check y."
+        "or check y, and the sign of the loss."
     )

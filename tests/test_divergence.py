@@ -16,6 +16,7 @@ from covering import in_turns
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
+import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg.exceptions import DivergenceError
 
@@ -184,6 +185,18 @@ def test_constant_targets_from_a_start() -> None:
     model.fit(X, np.full(60, 7.0)).fit(X, np.full(60, 14.0))
     assert model.n_iter_ > 50  # of a tenth, and shorter ones
     assert_allclose(model.predict(X), 14.0, rtol=1e-5)
+
+
+def test_steps_about_a_kink_say_what_to_smooth(backend: Any) -> None:
+    words = "go back and forth where the slope .* smooth it there: sqrt"
+    model = GradientDescentRegressor("mae", epsilon=0.5, backend=backend)
+    with pytest.warns(ConvergenceWarning, match=words):
+        model.fit(**data())
+    root = GradientDescentRegressor(
+        lambda y, z: adnp.sqrt(abs(y - z) + 1e-12), epsilon=0.5, backend=backend
+    )
+    with pytest.raises(DivergenceError, match=r"no bound as that of sqrt.*smooth it"):
+        root.fit(**data())
 
 
 # The first does not get there in so few steps, the other asks for what no float has.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,10 +273,26 @@ def test_errors_of_its_own_are_raised_as_they_are(
     assert type(caught.value) is kind
     # Where it happened comes last in the traceback.
     assert "tests" in str(caught.traceback[-1].path)
+    note, *further = caught.value.__notes__
+    assert loss.__qualname__ in note
+    assert re.search(r"a block of \d+ rows", note)
     if loss is not when_followed:
-        (note,) = caught.value.__notes__
-        assert loss.__qualname__ in note
-        assert ("row_data={" in note) == (kind is ValueError)
+        assert [("row_data={" in each) for each in further] == [True] * (
+            kind is ValueError
+        )
+
+
+@pytest.mark.parametrize("epsilon", ["auto", 0.1])
+def test_errors_of_its_own_in_the_midst_of_a_fit(epsilon: Any, backend: Any) -> None:
+    def late(y_true: Any, y_pred: Any) -> Any:
+        if len(y_true) > 8:
+            raise LookupError("too many")
+        return adnp.logaddexp(y_true - y_pred, y_pred - y_true)
+
+    model = GradientDescentRegressor(late, epsilon=epsilon, backend=backend)
+    with pytest.raises(LookupError, match="too many") as caught:
+        model.fit(X, Y)
+    assert any("late raised it, called with" in each for each in caught.value.__notes__)
 
 
 FOREIGN: dict[str, tuple[Any, Any, str]] = {

@@ -69,6 +69,24 @@ def test_steps_of_a_given_length(backend: Any) -> None:
     model.fit(X[apart], NOISY[apart])
 
 
+def test_steps_that_end_before_they_have_separated_labels(backend: Any) -> None:
+    model = GradientDescentRegressor(logistic, epsilon=0.1, backend=backend)
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(X, SEPARABLE)
+    assert (np.sign(model.predict(X)) != SEPARABLE).any()
+    model.set_params(max_iter=3)
+    with pytest.warns(ConvergenceWarning, match="max_iter=3 steps were not enough"):
+        model.fit(X, NOISY)
+
+
+def test_steps_of_a_given_length_down_a_loss_without_end(backend: Any) -> None:
+    model = GradientDescentRegressor(
+        lambda y, z: -((y - z) ** 2), epsilon=0.1, backend=backend
+    )
+    with pytest.raises(ValueError, match=r"must be bounded below.*Check its sign"):
+        model.fit(X, NOISY)
+
+
 def test_steps_of_a_given_length_with_offsets() -> None:
     apart = np.abs(X[:, 0] - 0.3) > 0.3
     parameters: dict[str, Any] = {"epsilon": 2.0, "tol": 1e-3, "max_iter": 5_000}

@@ -369,7 +369,7 @@ def test_arrays_of_all_rows_inside_a_loss() -> None:
     model = GradientDescentRegressor(lambda y, z: COST * (y - z) ** 2)
     with pytest.raises(ValueError, match="broadcast") as caught:
         model.fit(X, FREE)
-    assert "fit(X, y, row_data={'cost': cost})" in caught.value.__notes__[0]
+    assert "fit(X, y, row_data={'cost': cost})" in caught.value.__notes__[1]
 
 
 # Few rows have the kink, or the dent: they are looked at with their own data.

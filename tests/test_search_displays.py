@@ -76,6 +76,16 @@ def test_loss_curves() -> None:
     assert len(looks) == 3
 
 
+def test_loss_curve_of_held_out_rows() -> None:
+    model = textbook().set_params(early_stopping=True, random_state=0).fit(*data())
+    display = LossCurveDisplay.from_estimator(model)
+    held = display.validation_line_
+    assert_array_equal(held.get_ydata(), model.validation_loss_curve_)
+    assert held.get_linestyle() == "--"
+    assert held.get_color() == display.line_.get_color()
+    assert legend_of(display.ax_) == ["epsilon=0.1", "epsilon=0.1, held-out rows"]
+
+
 def test_loss_curve_less_its_optimum() -> None:
     model = textbook().fit(*data())
     optimum = float(model.loss_curve_[20])

@@ -199,6 +199,7 @@ class Solution(NamedTuple):
     `scale` is that of each target's errors, where the loss leaves it to be estimated,
     and it is `settled` where that is the scale of this very fit. `validation` is the
     mean loss of held-out rows at the start and after each step, where there are any.
+    Where the loss is `kinked`, steps of one length go back and forth.
     """
 
     coef: np.ndarray
@@ -210,6 +211,7 @@ class Solution(NamedTuple):
     scale: np.ndarray | None = None
     settled: bool = True
     validation: np.ndarray | None = None
+    kinked: bool = False
 
     @property
     def n_iter(self) -> int:

@@ -103,7 +103,8 @@ class CoefficientPathDisplay:
         ----------
         estimator : estimator
             A fitted `GradientDescentRegressor` or `GradientDescentRegressorCV`, or a
-            search or pipeline with one at its end. It is left as it is.
+            search or pipeline with one at its end. It is left as it is. Where it stops
+            early, it holds the same rows out again if its `random_state` is an int.
 
         X : array-like of shape (n_samples, n_features)
             The data that it was fitted to.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class LossCurveDisplay:
     """The objective against the iteration, on a logarithmic axis.
 
-    Use `from_estimator` to draw what a descent has kept. Several estimators share one
-    axes when the first one's `ax_` is passed to the next ones.
+    Use `from_estimator` to draw what a descent has kept, and dashed beside it, where
+    rows were held out, their mean loss. Several estimators share one axes when the
+    first one's `ax_` is passed to the next ones.
 
     Parameters
     ----------
@@ -37,6 +38,9 @@ class LossCurveDisplay:
         What is subtracted from the objective, such as its optimum: a descent that
         converges linearly is then a straight line.
 
+    validation_loss_curve : ndarray of shape (n_iter + 1,), default=None
+        The mean loss of held-out rows at the start and after each step, drawn dashed.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -47,6 +51,9 @@ class LossCurveDisplay:
 
     line_ : matplotlib Line2D
         The curve.
+
+    validation_line_ : matplotlib Line2D or None
+        That of the held-out rows.
 
     See Also
     --------
@@ -70,13 +77,20 @@ class LossCurveDisplay:
     ax_: Any
     figure_: Any
     line_: Any
+    validation_line_: Any
 
     def __init__(
-        self, loss_curve: np.ndarray, *, name: str | None = None, baseline: float = 0.0
+        self,
+        loss_curve: np.ndarray,
+        *,
+        name: str | None = None,
+        baseline: float = 0.0,
+        validation_loss_curve: np.ndarray | None = None,
     ) -> None:
         self.loss_curve = loss_curve
         self.name = name
         self.baseline = baseline
+        self.validation_loss_curve = validation_loss_curve
 
     @classmethod
     def from_estimator(
@@ -116,7 +130,10 @@ class LossCurveDisplay:
         descent, _ = innermost(estimator)
         curve = attribute_of(descent, "loss_curve_")
         name = described(descent) if name is None else name
-        return cls(curve, name=name, baseline=baseline).plot(ax, **kwargs)
+        held = getattr(descent, "validation_loss_curve_", None)
+        return cls(
+            curve, name=name, baseline=baseline, validation_loss_curve=held
+        ).plot(ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Draw the curve.
@@ -137,9 +154,14 @@ class LossCurveDisplay:
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
         number = n_lines(self.ax_)
-        height = np.asarray(self.loss_curve, dtype=np.float64) - self.baseline
-        height = np.where(height > 0, height, np.nan)  # nothing to see on this axis
-        (self.line_,) = self.ax_.plot(height, **(look(number, self.name) | kwargs))
+        given = look(number, self.name) | kwargs
+        self.line_, self.validation_line_ = self._drawn(self.loss_curve, given), None
+        if self.validation_loss_curve is not None:
+            if self.name is not None:
+                given["label"] = f"{given['label']}, held-out rows"
+            self.validation_line_ = self._drawn(self.validation_loss_curve, given)
+            self.validation_line_.set_color(self.line_.get_color())
+            self.validation_line_.set_linestyle("--")
         self.ax_.set_yscale("log")
         self.ax_.set_xlabel("iteration")
         self.ax_.set_ylabel(
@@ -148,3 +170,9 @@ class LossCurveDisplay:
         if n_lines(self.ax_):
             self.ax_.legend(frameon=False)
         return self
+
+    def _drawn(self, curve: np.ndarray, given: dict[str, Any]) -> Any:
+        height = np.asarray(curve, dtype=np.float64) - self.baseline
+        height = np.where(height > 0, height, np.nan)  # nothing to see on this axis
+        (line,) = self.ax_.plot(height, **given)
+        return line

@@ -151,9 +151,10 @@ def not_finite(
     """
     differentiate = backend.value_and_derivative(loss)
     values, slopes = differentiate(np.ascontiguousarray(y_true), linear, *row_data)
-    rule, got, counted = "be finite", "", (weight > 0)
+    rule, got, counted, smoothed = "be finite", "", (weight > 0), ""
     if np.isfinite(values.T[..., counted]).all():
         rule, got, values = "have a finite derivative", " as a derivative", slopes
+        smoothed = ": sqrt(abs(e)) has no slope at zero, (e**2 + c**2) ** 0.25 has one"
     fine = np.isfinite(values).T | ~counted
     at = np.unravel_index(np.argmin(fine), fine.shape)[::-1]
     row, there = at[: y_true.ndim], _listed(loss, at[0], *row_data)
@@ -161,7 +162,7 @@ def not_finite(
         f"The loss {named(loss.loss)} must {rule} for every sample. Got "
         f"{values[at]}{got} in row {at[0]}, with y_true={y_true[row]}{there} and a "
         f"linear predictor of {np.array2string(linear[row], precision=6)}. Leave such "
-        "rows out, or write the loss so that it is defined there."
+        f"rows out, or write the loss so that it is defined there{smoothed}."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ _USE_NAMESPACE = (
 )
 # What Python and NumPy say where an array is given in place of a number.
 _NEEDS_NUMBER = re.compile("converted to Python scalar|must be (a )?real number")
-# Whose calls of NumPy are no fault of the function's author.
+# What Python raises in a loss that is followed, where it cannot be; and the others are
+# a backend's if they come from its own code.
+_OF_BACKENDS = TypeError, ValueError, AttributeError
+# Whose calls of NumPy, and errors, are no fault of the function's author.
 _LIBRARIES = ("autograd.", "jax.", "numpy.", "scipy.", "sklearn_adreg.")
 
 
@@ -129,7 +133,7 @@ def explained_plain(
 ) -> Exception:
     """Compose an error where a loss is no function of arrays; return its own as it is.
 
-    Its own is given a note.
+    Where it may come from arrays of all rows, a note says so.
     """
     name, said = named(whole.loss), str(error)
     if isinstance(error, TypeError) and "argument" in said and not _inside(error):
@@ -144,26 +148,35 @@ def explained_plain(
         )
     if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
         return explained_loss(whole, backend, y_true, linear, row_data, error)
-    note = f"It was raised by the loss {name}"
     if isinstance(error, ValueError | IndexError):
-        note += (
-            f", called with {len(y_true)} rows. A loss is called with some of the rows "
-            "at a time: an array that it refers to cannot have an entry for each row "
-            "of X. Weights of rows are the sample_weight of fit; what else belongs to "
-            "a row is a keyword-only argument of the loss, loss(y_true, y_pred, *, "
-            "cost), and comes by fit(X, y, row_data={'cost': cost})"
+        error.add_note(
+            "A loss sees blocks of rows: an array that it refers to cannot have an "
+            "entry for each row of X. Pass what belongs to a row as row_data: a "
+            "keyword-only argument of the loss, loss(y_true, y_pred, *, cost), comes "
+            "by fit(X, y, row_data={'cost': cost}). Weights of rows are the "
+            "sample_weight of fit."
         )
-    error.add_note(f"{note}.")
     return error
 
 
 def _inside(error: Exception) -> bool:
     """Whether the error comes from within the loss, and not from the call of it."""
+    return _raised_in(error).f_code is not LinearLoss.__call__.__code__
+
+
+def _of_library(error: Exception) -> bool:
+    """Whether the error was raised in the code of a library."""
+    module = str(_raised_in(error).f_globals.get("__name__", ""))
+    return f"{module}.".startswith(_LIBRARIES)
+
+
+def _raised_in(error: Exception) -> FrameType:
+    """Frame in which an error was raised that has been caught."""
     last = error.__traceback__
-    while last is not None and last.tb_next is not None:
+    assert last is not None
+    while last.tb_next is not None:
         last = last.tb_next
-    code = LinearLoss.__call__.__code__
-    return last is not None and last.tb_frame.f_code is not code
+    return last.tb_frame
 
 
 def explained_loss(
@@ -175,7 +188,7 @@ def explained_loss(
     error: Exception,
 ) -> Exception:
     """Name the operation that the backend could not follow."""
-    if isinstance(error, NameError | ImportError):  # no backend raises these
+    if not isinstance(error, _OF_BACKENDS) and not _of_library(error):
         return error
     name = f"the loss {named(whole.loss)}"
 

@@ -149,11 +149,20 @@ class LinearLoss:
             return found.reshape(y_true.shape)
         given = self._given(row_data)
         of_linear = getattr(self.loss, "of_linear", None)
-        if of_linear is None:
-            return self.loss(y_true, predicted(self.loss, linear), **given)
-        found = of_linear(y_true, linear, **given)
         of_target = getattr(self.loss, "of_target", None)
-        return found + of_target(y_true, **given) if self.whole and of_target else found
+        try:
+            if of_linear is None:
+                return self.loss(y_true, predicted(self.loss, linear), **given)
+            found = of_linear(y_true, linear, **given)
+            if self.whole and of_target is not None:
+                found = found + of_target(y_true, **given)
+        except Exception as error:  # it is the loss's own, wherever it was called from
+            name, rows = named(self.loss), len(y_true)
+            error.add_note(
+                f"The loss {name} raised it, called with a block of {rows} rows."
+            )
+            raise
+        return found
 
     def constant(self, y_true: Any, *row_data: Any) -> Any:
         """Return the terms of each loss that a call leaves out."""

@@ -39,8 +39,13 @@ from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.held_out import Watch
 from sklearn_adreg._solve.outputs import outputs_of_rows
+from sklearn_adreg._solve.problem import check_bounded, descend, silent
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
+
+# Steps that tell whether labels can be separated: 101 to 461 did of 216 problems with
+# 100 to 5,000 rows, whose nearest row was at a distance of 0 to 1 of the plane.
+_SEPARATING = 1000
 
 
 class Descent(NamedTuple):
@@ -168,10 +173,10 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         return stable_epsilon_of_loss(objective, start, scale, ridge)
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
-    # Steps that held-out rows end are not to lead to a minimum.
-    every = range(found.theta.shape[1] if fit.held is None else 0)
-    endless = any(_endless(task, fit, objective, found.theta, j) for j in every)
-    return _solution(task, data, found)._replace(endless=endless)
+    check_bounded(task.loss, curve.tolist(), float(np.abs(curve[:2]).max()))
+    return _solution(task, data, found)._replace(
+        endless=_endless(task, fit, objective, found), kinked=fit.traits.kinked
+    )
 
 
 def _solution(task: Task, data: Data, found: Descent) -> Solution:
@@ -184,12 +189,32 @@ def _solution(task: Task, data: Data, found: Descent) -> Solution:
     return Solution(coef, intercept, curve, task.epsilon, error, validation=validation)
 
 
-def _endless(
-    task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
-) -> bool:
-    """Whether the objective of a target falls for ever beyond where steps end."""
-    alone = replace(objective, data=fit.of_target(objective.data, column))
-    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
+def _endless(task: Task, fit: Fit, objective: MeanLoss, found: Descent) -> bool:
+    """Whether the objective of a target falls for ever beyond where steps end.
+
+    Those that held-out rows end are not to lead to a minimum. Those that end before
+    they have separated two labels do not tell: a descent does.
+    """
+    theta, penalty = found.theta, task.penalty(fit.X.shape[1])
+    if fit.held is not None:
+        return False
+    for column in range(theta.shape[1]):
+        alone = replace(objective, data=fit.of_target(objective.data, column))
+        if falls_forever(alone, penalty, theta[:, column]):
+            return True
+    early = task.tol > 0 and not found.error <= task.tol
+    smooth = fit.traits.convex and not fit.traits.kinked
+    if not early or not smooth or np.all(task.alpha) or not _has_labels(fit):
+        return False
+    own = replace(task, epsilon=None, max_iter=_SEPARATING)
+    return descend(own, fit._replace(start=None, report=silent)).endless
+
+
+def _has_labels(fit: Fit) -> bool:
+    """Whether each target is one of two numbers."""
+    target, _ = fit.counted
+    low, high = target.min(axis=0), target.max(axis=0)
+    return bool(((target == low) | (target == high)).all())
 
 
 def _step_by_step(
@@ -245,4 +270,12 @@ def _check_descent(
         first, last = float(curve[0]), float(curve[-1])
         assert task.epsilon is not None
         number, limit = len(curve) - 1, max_epsilon()
-        raise diverged(task.epsilon, number, first, last, limit, exact=fit.squared)
+        raise diverged(
+            task.epsilon,
+            number,
+            first,
+            last,
+            limit,
+            exact=fit.squared,
+            kinked=fit.traits.kinked,
+        )

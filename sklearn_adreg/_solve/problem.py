@@ -37,7 +37,7 @@ from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared, way
 from sklearn_adreg._solve.start import best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import AbsoluteError
+from sklearn_adreg.losses import AbsoluteError, Loss
 
 # What is known of absolute error.
 ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
@@ -175,7 +175,7 @@ class Problem:
             # Of a smooth loss distances tell more than values where its rows bend.
             state = minimise(*problem, self._without_window(state, at_end=windows))
             state = state._replace(error=float(np.minimum(state.error, certain)))
-        self._check_bounded(state, goal)
+        check_bounded(self.objective.loss.loss, state.curve, goal.size)
         return state
 
     @property
@@ -283,11 +283,12 @@ class Problem:
             self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
         )
 
-    def _check_bounded(self, state: State, goal: Goal) -> None:
-        """Refuse a loss that has led to where there is no end."""
-        first, last = state.curve[0], state.curve[-1]
-        if last < -_BOTTOMLESS * (abs(first) + goal.size) or np.isnan(last):
-            raise unbounded(self.objective.loss.loss, last, len(state.curve) - 1)
+
+def check_bounded(loss: Loss, curve: Sequence[float], size: float) -> None:
+    """Refuse a loss that has led to where there is no end; `size` is that of it."""
+    first, last = curve[0], curve[-1]
+    if last < -_BOTTOMLESS * (abs(first) + size) or np.isnan(last):
+        raise unbounded(loss, last, len(curve) - 1)
 
 
 def descend(
