@@ -236,13 +236,24 @@ def _check_derivatives(
     row_data: list[np.ndarray],
     units: np.ndarray,
 ) -> None:
-    with_rows = backend.value_and_derivative(whole)
+    """Refuse a loss without derivatives, or with those of another function.
 
-    def differentiate(y_true: np.ndarray, linear: np.ndarray) -> Any:
-        return with_rows(y_true, linear, *row_data)
-
+    It is differentiated once: where it was tried, and all steps away.
+    """
+    axes = np.eye(len(units), dtype=linear.dtype) if linear.ndim == 2 else [1.0]
+    moves = [
+        sign * step * unit * axis
+        for axis, unit in zip(axes, units, strict=True)
+        for sign in (1, -1)
+        for step in _STEPS
+    ]
+    moved = np.concatenate([linear, *(linear + move for move in moves)])
+    times = 1 + len(moves)
+    known = (np.concatenate([each] * times) for each in (y_true, *row_data))
     try:
-        values, slopes = map(np.asarray, differentiate(y_true, linear))
+        differentiate = backend.value_and_derivative(whole)
+        target, *beside = known
+        values, slopes = map(np.asarray, differentiate(target, moved, *beside))
         if values.dtype.kind == "O":
             raise TypeError("values that are followed got lost in an array")
     except Exception as error:
@@ -250,11 +261,12 @@ def _check_derivatives(
         if found is error:
             raise
         raise found from error
-    if slopes.shape != linear.shape or not np.isfinite(slopes).all():
+    here = slopes[: len(linear)]
+    if slopes.shape != moved.shape or not np.isfinite(here).all():
         got, there = f"{slopes.shape}", ""
-        if not np.isfinite(slopes).all():
-            at = np.unravel_index(np.argmin(np.isfinite(slopes)), slopes.shape)
-            got = f"{slopes[at]}"
+        if not np.isfinite(here).all():
+            at = np.unravel_index(np.argmin(np.isfinite(here)), here.shape)
+            got = f"{here[at]}"
             there = f" at y_true={y_true[at[0]]}{_listed(whole, at[0], *row_data)}"
         raise _refused(
             whole.loss,
@@ -263,42 +275,40 @@ def _check_derivatives(
             "Beware of sqrt and log at zero, and of `where`, which differentiates "
             "both of its branches.",
         )
+    values = values.reshape(times, -1)
+    slopes = slopes.reshape(times, len(linear), -1)
+    each = 2 * len(_STEPS)
     for output, unit in enumerate(units):
-        axis = (np.arange(len(units)) == output).astype(linear.dtype)
-        along = slopes.reshape(len(y_true), -1) @ axis
-        moves = [
-            step * unit * (axis if linear.ndim == 2 else axis[0]) for step in _STEPS
-        ]
-        _check_secants(whole.loss, differentiate, y_true, linear, along, moves)
+        there, along = slice(1 + each * output, 1 + each * (output + 1)), slopes[0]
+        _check_secants(
+            whole.loss, values[there], slopes[there], along[:, output], unit
+        )
 
 
 def _check_secants(
     loss: Loss,
-    differentiate: Any,
-    y_true: np.ndarray,
-    linear: np.ndarray,
+    values: np.ndarray,
     slopes: np.ndarray,
-    steps: list[np.ndarray],
+    here: np.ndarray,
+    unit: Any,
 ) -> None:
     """Refuse derivatives that have nothing to do with differences of the loss.
 
-    Steps and slopes are those along one axis.
+    Values and slopes are those after steps along one axis, in a unit, one way and then
+    the other, and the slopes `here` those along it before.
     """
-    every = [*steps, *(-step for step in steps)]
-    values = [differentiate(y_true, linear + step) for step in every]
-    above, below, length = values[0][0], values[len(steps)][0], steps[0].max()
+    above, below, length = values[0], values[len(_STEPS)], _STEPS[0] * unit
     secants = (above - below) / (2 * length)
     noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / length
-    agreed = _AGREEMENT * (np.abs(secants) + np.abs(slopes)) + noise
-    wrong = np.abs(secants - slopes) > agreed + np.finfo(above.dtype).tiny
+    agreed = _AGREEMENT * (np.abs(secants) + np.abs(here)) + noise
+    wrong = np.abs(secants - here) > agreed + np.finfo(above.dtype).tiny
     # A loss may be flat here, or everywhere; not so if it changes in between.
-    moves = any((value != above).any() for value, _ in values)
-    flat = moves and not any(each.any() for each in (slopes, *(s for _, s in values)))
+    flat = (values != above).any() and not (here.any() or slopes.any())
     if wrong.all() or flat:
         raise _refused(
             loss,
             "must be differentiable",
-            f"a derivative of {slopes[0]:.6g} where the loss changes by "
+            f"a derivative of {here[0]:.6g} where the loss changes by "
             f"{secants[0]:.6g} per unit of the prediction",
             "Rounding, sorting and comparisons have no derivative.",
         )

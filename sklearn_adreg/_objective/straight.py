@@ -174,14 +174,16 @@ class Settled:
         Returns the numbers of the rows that move as well, without those watched.
         """
         straight, n_rows = self.index, self._rows.shape[0]
-        moving = np.setdiff1d(np.arange(n_rows), straight, assume_unique=True)
+        moves = np.full(n_rows, True)
+        moves[straight] = False
+        moving = np.flatnonzero(moves)
         if not 0 < len(moving) < _FEW_MOVING * n_rows:
             return None
         watched = spread_out(straight, _WATCHED_ROWS)
         factor = len(straight) / len(watched)
         index = np.sort(np.concatenate([moving, watched]))
         data = self.whole.data.take(index)
-        times = np.where(np.isin(index, watched, assume_unique=True), factor, 1.0)
+        times = np.where(moves[index], 1.0, factor)
         (weight,), _ = data.rows.apply(_product, data.weight, data.rows.vector(times))
         few = replace(self.whole, data=data._replace(weight=weight))
         # The straight rows, less what those that are watched add as they move.
