@@ -124,7 +124,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over the classes where
-        each is told from all others.
+        each is fitted against all others.
 
     epsilon_ : float
         The learning rate used; with 'auto' not comparable with a numeric `epsilon`, as
@@ -310,7 +310,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         """Predict the probability of each class.
 
         There is this method for losses of the labels 0 and 1 with an inverse link. Of
-        several classes, where each is told from all others, the probabilities are
+        several classes, each fitted against all others, the probabilities are
         divided by their sum.
 
         Parameters
