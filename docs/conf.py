@@ -19,6 +19,7 @@ copyright = f"2026, {author}"
 release = version = sklearn_adreg.__version__
 
 extensions = [
+    "gallery",
     "myst_parser",
     "numpydoc",
     "public_names",
@@ -52,7 +53,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "min_reported_time": 1,
     "remove_config_comments": True,
-    "within_subsection_order": "gallery_order.by_use",
+    "image_scrapers": "gallery.scrape",
+    "within_subsection_order": "gallery.by_use",
     "write_computation_times": False,  # its table comes from another server
 }
 
@@ -71,7 +73,7 @@ html_show_sourcelink = False
 html_sidebars = {
     page: []
     for page in (
-        "auto_examples/plot_*",
+        "auto_examples/*",
         "coming_from",
         "explore",
         "getting_started",
@@ -98,17 +100,44 @@ def skip_inherited(app, what, name, obj, skip, options):  # noqa: ARG001
 
 # Builds are offline: there is no inventory of scikit-learn's names to be fetched.
 SCIKIT_LEARN = "https://scikit-learn.org/stable/modules/generated/{}.html"
+MODULES = {
+    "calibration": "CalibratedClassifierCV",
+    "linear_model": "ElasticNet GammaRegressor HuberRegressor Lasso LinearRegression "
+    "LogisticRegression PoissonRegressor QuantileRegressor Ridge SGDClassifier "
+    "SGDRegressor TweedieRegressor",
+    "model_selection": "GridSearchCV HalvingGridSearchCV RandomizedSearchCV",
+    "multiclass": "OneVsRestClassifier",
+    "neural_network": "MLPRegressor",
+    "preprocessing": "OneHotEncoder StandardScaler",
+    "svm": "LinearSVC",
+}
+FULL_NAMES = {
+    name: f"sklearn.{module}.{name}"
+    for module, names in MODULES.items()
+    for name in names.split()
+}
 
 
 def link_to_scikit_learn(app, env, node, contnode):  # noqa: ARG001
-    """Link full names of scikit-learn's classes and functions to their pages."""
+    """Link names of scikit-learn's classes and functions to their pages."""
     target = node.get("reftarget", "")
+    target = FULL_NAMES.get(target, target)
     if not target.startswith("sklearn.") or "._" in target:
         return None
     return nodes.reference("", "", contnode, refuri=SCIKIT_LEARN.format(target))
 
 
+def link_literals(app, doctree):  # noqa: ARG001
+    """Link scikit-learn's classes where a page names them as code."""
+    for node in list(doctree.findall(nodes.literal)):
+        text = isinstance(node.parent, (nodes.paragraph, nodes.entry))
+        if text and node.astext() in FULL_NAMES:
+            page = SCIKIT_LEARN.format(FULL_NAMES[node.astext()])
+            node.replace_self(nodes.reference("", "", node.deepcopy(), refuri=page))
+
+
 def setup(app):
     """Connect the hooks of this file."""
     app.connect("autodoc-skip-member", skip_inherited)
+    app.connect("doctree-read", link_literals)
     app.connect("missing-reference", link_to_scikit_learn)

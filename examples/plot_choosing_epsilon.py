@@ -2,8 +2,8 @@
 Choosing epsilon in one pass
 ============================
 
-How long a step, and how many of them, is a question for data that were held out. The
-claims, asserted below:
+The learning rate and the number of steps are chosen by cross-validation, like any
+hyperparameter. The claims, asserted below:
 
 - `GradientDescentRegressorCV` finds the scores of scikit-learn's `GridSearchCV`, to
   eight digits and more, from the second moments of the folds alone;

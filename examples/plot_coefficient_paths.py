@@ -1,9 +1,10 @@
 r"""
-Coefficients on their way
-=========================
+Coefficients during the descent
+===============================
 
-A descent learns first what the data say loudest. The claims, asserted below, are about
-the diabetes data, whose blood measurements s1 to s5 nearly depend on each other:
+Gradient descent is fast along the directions in which the columns vary most, and slow
+along the others. The claims, asserted below, are about the diabetes data, whose blood
+measurements s1 to s5 nearly depend on each other:
 
 - the combination of coefficients along which the data vary most is learnt in a few
   steps; the one along which they vary least takes hundreds of times as many;

@@ -11,8 +11,8 @@ JAX:
 - below the fit for each quantile lies that share of the flights, among all of them and
   among those of each hour, month, airport and carrier, which is the condition of an
   optimum;
-- a sample of the flights, on which the descent starts, spares it more than nineteen
-  twentieths of the way.
+- the fit to a sample of the flights, from which the descent starts, is closer to the
+  optimum than the best constant by more than nineteen twentieths of the distance.
 """
 
 import importlib.util

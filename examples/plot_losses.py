@@ -2,9 +2,9 @@ r"""
 Every loss, and its derivative
 ==============================
 
-A loss says what an error costs; its derivative, how hard a row pulls at the fit. The
-built-in losses are drawn here from their registry, in the order of how hard a gross
-error pulls. The claims, asserted below for each of them and for both backends:
+A loss says what an error costs; its derivative, how much a row with that error changes
+the fit. All built-in losses are drawn here, in the order of the influence of a
+gross error. The claims, asserted below for each of them and for both backends:
 
 - the derivative is that of the formula, as differences of the loss confirm;
 - the loss says of itself whether it has kinks and whether it is convex, and the

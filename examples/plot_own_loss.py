@@ -6,12 +6,12 @@ A shop that orders a unit too few loses four times what it loses with a unit too
 That is one line of code, and an estimator that minimises it. The claims, asserted
 below for days that were not fitted:
 
-- orders by that line cost less than those by least squares, and less than those by
+- orders by that loss cost less than those by least squares, and less than those by
   least squares with the best safety margin on top;
-- where the cost is another, one in the square of what is missing, orders by it are
-  again the cheapest of all, by a line that no quantile stands for;
-- both backends give the same orders, and those by the first line, which is a quantile's
-  in disguise, cost what those by `QuantileRegressor` cost.
+- with another cost, one in the square of what is missing, which no quantile minimises,
+  the orders that are fitted to it are again the cheapest of all;
+- both backends give the same orders. The first loss is that of a quantile, and its
+  orders cost what those by `QuantileRegressor` cost.
 """
 
 import matplotlib.pyplot as plt

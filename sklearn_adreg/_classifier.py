@@ -54,8 +54,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
     .. math:: F(w, b) = \frac{1}{S} \sum_i s_i \, \ell(y_i, z_i)
         + \alpha \left( \rho \|w\|_1 + \frac{1 - \rho}{2} \|w\|_2^2 \right)
 
-    Several classes have a linear predictor each: with the log loss it is that of the
-    softmax of all, and with others each class is told from all others, side by side.
+    Several classes have a linear predictor each. With the log loss it is multinomial
+    (softmax) regression; with other losses each class is fitted against all others.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         and 1.
 
     epsilon : 'auto' or float, default='auto'
-        The step length, which decides the update rule, as in
-        `GradientDescentRegressor`: 'auto' chooses its own, a number is the textbook's.
+        The learning rate, as in `GradientDescentRegressor`: 'auto' needs no tuning, a
+        number is plain gradient descent with it.
 
     max_iter : int, default=1000
         The largest number of steps.
@@ -99,7 +99,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         that are left out. 'balanced' gives all classes the same sum of weights.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        Who differentiates, as in `GradientDescentRegressor`.
+        The library that differentiates the loss, as in `GradientDescentRegressor`.
 
     device : str or None, default=None
         Where `backend='jax'` computes, as in `GradientDescentRegressor`.
@@ -142,18 +142,19 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
 
     loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The objective at the start and after each step, summed over the classes where
-        each is told from all others.
+        each is fitted against all others.
 
     validation_loss_curve_ : ndarray of shape (`n_iter_` + 1,)
         The mean loss of the held-out rows, as in `GradientDescentRegressor`. Only with
         `early_stopping`.
 
     epsilon_ : float
-        The step length used; with 'auto' that of the whitened coordinates.
+        The learning rate used; with 'auto' not comparable with a numeric `epsilon`, as
+        in `GradientDescentRegressor`.
 
     loss_ : object
-        The loss of the fit, where it is an object that has a probability or takes row
-        data; `Multinomial` of several classes with the log loss.
+        The loss that was fitted, where it is an object that has probabilities or takes
+        row data; `Multinomial` for several classes with the log loss.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -339,7 +340,7 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         """Predict the probability of each class.
 
         There is this method for losses of the labels 0 and 1 with an inverse link. Of
-        several classes, where each is told from all others, the probabilities are
+        several classes, each fitted against all others, the probabilities are
         divided by their sum.
 
         Parameters

@@ -55,7 +55,7 @@ def max_stable_epsilon(
         Whether an intercept is fitted, so that X is centred.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        Who differentiates.
+        The library that differentiates the loss.
 
     Returns
     -------

@@ -69,7 +69,7 @@ class GradientDescentRegressor(
         ('huber', 'pinball', 'poisson_deviance', ...), one of its objects, or any
         callable ``loss(y_true, y_pred)`` that returns one value per sample and is
         written with `sklearn_adreg.numpy`. 'mse', 'mae', 'quantile', 'poisson', 'gamma'
-        and 'log_loss' are names too. Kinks are found and dealt with. A loss with a
+        and 'log_loss' are names too. Kinks need no care. A loss with a
         method ``inverse_link`` is called with predictions ``inverse_link(z)``. Its
         keyword-only arguments are the `row_data` of `fit`.
 
@@ -81,8 +81,9 @@ class GradientDescentRegressor(
         for squared error converges in a few passes over X, to as many digits as a
         factorisation of X would give.
 
-        A positive number is the textbook: :math:`w \leftarrow w - \epsilon \nabla F`
-        with the full batch, from zero, at most `max_iter` times. With an intercept, X
+        A positive number is plain gradient descent with that learning rate:
+        :math:`w \leftarrow w - \epsilon \nabla F`, with all rows in each step, from
+        zero, at most `max_iter` times. With an intercept, X
         is centred and the intercept starts at the best constant. What is stable depends
         on X, see `max_stable_epsilon`: columns twice as large ask for a quarter of it.
 
@@ -122,7 +123,8 @@ class GradientDescentRegressor(
         it is.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        Who differentiates: a name or an instance of `sklearn_adreg.backends.Backend`.
+        The library that differentiates the loss: its name, or an instance of
+        `sklearn_adreg.backends.Backend`.
         JAX is imported when it is first asked for.
 
     device : str or None, default=None
@@ -138,9 +140,10 @@ class GradientDescentRegressor(
         1 shows a progress bar with the objective, or a few lines without tqdm.
 
     n_outputs : int, default=None
-        Linear predictors a row. None is what the loss says by an attribute
-        ``n_outputs``, or one. With several there is one target, `y_pred` has shape
-        (n_samples, n_outputs), and the loss still returns one value per sample.
+        Number of linear predictors of a row. None takes the attribute ``n_outputs``
+        of the loss, or one where it has none. With several there is one target,
+        `y_pred` has shape (n_samples, n_outputs), and the loss still returns one value
+        per sample.
 
     early_stopping : bool, default=False
         Whether the steps of a numeric `epsilon` end where rows that are held out are
@@ -186,9 +189,9 @@ class GradientDescentRegressor(
         ``scale="mad"``: `loss_curve_` is the objective at that scale.
 
     loss_ : object or list of n_targets objects
-        The loss of the fit, which `predict` and `score` go by: with the scale that was
-        found, or as it came where it has an inverse link or takes row data. Otherwise,
-        and of a loss that is a function, nothing is kept.
+        The loss that was fitted, with its estimated scale, as `predict` and `score` use
+        it. Only of a loss that has an estimated scale or an inverse link, or takes row
+        data, and is not a function.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -197,8 +200,9 @@ class GradientDescentRegressor(
         Names of the features, where X has string names for all of them.
 
     epsilon_ : float
-        The step length used; with 'auto' the last one, in coordinates in which the
-        columns of X are white: it says nothing of steps in w.
+        The learning rate used. With 'auto' it is that of the last step, in coordinates
+        in which the columns of X are uncorrelated and of one scale, and not comparable
+        with a numeric `epsilon`.
 
     Raises
     ------
@@ -333,16 +337,16 @@ class GradientDescentRegressor(
 
         offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
             What is added to the linear predictor of each row, before the inverse link
-            where the loss has one: of counts, the logarithm of the exposure. One of
-            shape (n_samples,) serves all targets; None is zero. `tol` is then in
+            where the loss has one; for counts the logarithm of the exposure. One of
+            shape (n_samples,) is for all targets; None is zero. `tol` is then in
             standard deviations of y less the offset.
 
         row_data : data frame, structured array or mapping of arrays, default=None
-            What else the loss is to know of each row: its keyword-only arguments, by
-            their names, as ``loss(y_true, y_pred, *, cost)``. Those with a default may
-            be left out. A column has one entry, or several, for each row, which counts
-            by its position. Floats get the dtype of X and may be infinite, not NaN;
-            integers and booleans are passed on as they are.
+            Further data of each row for the loss: its keyword-only arguments, by
+            their names, as in ``loss(y_true, y_pred, *, cost)``. Those with a default
+            may be left out. A column has one entry, or several, for each row, matched
+            by position, not by index. Floats get the dtype of X and may be infinite,
+            not NaN; integers and booleans are passed on as they are.
 
         Returns
         -------
@@ -408,9 +412,8 @@ class GradientDescentRegressor(
     ) -> float:
         """Return R^2 or, with row data or several predictions a row, D^2.
 
-        R^2 is the share of the variance of `y` that predictions explain, and D^2 one
-        less their mean loss over that of the best constant on these rows: R^2 is the
-        D^2 of squared error.
+        D^2 is one minus the mean loss of the predictions divided by the mean loss of
+        the best constant on these rows. R^2 is the D^2 of squared error.
 
         Parameters
         ----------
@@ -432,10 +435,10 @@ class GradientDescentRegressor(
         Returns
         -------
         float
-            The mean of that of each target: 1 where predictions are exact, or have no
-            loss, and 0 of the best constant: of R^2 the mean of `y`. Where the
-            constant's mean loss is negative, D^2 is what predictions spare in units of
-            its size.
+            The score, averaged over targets: 1 where predictions have no loss,
+            0 where they are as good as the best constant (for R^2 the mean of `y`),
+            and negative where they are worse. Where the mean loss of the constant is
+            negative, the difference is divided by its absolute value.
 
         Raises
         ------

@@ -60,7 +60,7 @@ class GradientDescentRegressorCV(
     Parameters
     ----------
     epsilons : array-like of shape (n_epsilons,), default=None
-        Step lengths to try. None takes 20, spaced evenly on a logarithmic scale over
+        Learning rates to try. None takes 20, spaced evenly on a logarithmic scale over
         three decades below the largest that is stable on all splits.
 
     loss : str or callable, default='squared_error'
@@ -78,11 +78,11 @@ class GradientDescentRegressorCV(
         5-fold.
 
     scoring : str, callable, list, tuple or dict, default=None
-        What is to be largest on the held-out rows; None is R^2, or D^2 where the loss
+        The score on the held-out rows that chooses, as in
+        `sklearn.model_selection.GridSearchCV`; None is R^2, or D^2 where the loss
         takes row data or predicts several numbers a row, as in `score`. Of several
-        measures the first chooses, and `cv_results_` has all. R^2 and (root) mean
-        squared errors cost nothing; other scorers are called on each candidate and
-        split.
+        the first chooses, and `cv_results_` has all. R^2 and (root) mean squared errors
+        cost nothing; other scorers are called on each candidate and split.
 
     max_iter : int, default=1000
         The largest number of steps.
@@ -100,7 +100,7 @@ class GradientDescentRegressorCV(
         Whether to keep the scores after every number of steps, in `path_scores_`.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        Who differentiates in the final fit.
+        The library that differentiates the loss in the final fit.
 
     device : str or None, default=None
         Where X is, as in `GradientDescentRegressor`.

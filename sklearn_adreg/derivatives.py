@@ -47,7 +47,7 @@ def nth_derivative(
         ``backend="jax"``, whose cost is quadratic.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        What differentiates.
+        The library that differentiates.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def derivatives(
         The highest order. See `nth_derivative` for its limits.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        What differentiates.
+        The library that differentiates.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def ode_residual(
         The order of the equation: of the highest derivative in it.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
-        What differentiates.
+        The library that differentiates.
 
     Returns
     -------

@@ -4,7 +4,7 @@ __all__ = ["DivergenceError"]
 
 
 class DivergenceError(ValueError):
-    """The textbook descent took steps that were too long for this design matrix.
+    """Gradient descent diverged: `epsilon` was too large for this design matrix.
 
     Raised by ``GradientDescentRegressor.fit`` when a numeric ``epsilon`` leaves the
     objective above its starting value, or not finite. The message names the largest

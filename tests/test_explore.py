@@ -17,6 +17,7 @@ from sklearn_adreg import GradientDescentRegressor, max_stable_epsilon
 from sklearn_adreg.losses import Huber, Pinball
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = "explore_descent.html", "explore.md"
 NODE = shutil.which("node")
 POINTS = np.column_stack(
     [np.linspace(-2, 1.5, 8), np.array([0.3, -1.0, 2.0, 0.5, 0.0, 3.0, -2.0, 1.0])]
@@ -38,8 +39,10 @@ let drawn = 0, wrong = 0;
 function element() {
   const children = [];
   return {
-    children, textContent: "", ownerSVGElement: { getBoundingClientRect: () =>
-      ({ left: 0, top: 0, width: 300, height: 300 }) },
+    children, textContent: "", ownerSVGElement: {
+      appendChild() {},
+      getBoundingClientRect: () => ({ left: 0, top: 0, width: 300, height: 300 }),
+    },
     setAttribute(name, value) { drawn++; if (/NaN|undefined/.test(value)) wrong++; },
     appendChild(child) { children.push(child); },
     removeChild() { children.pop(); },
@@ -100,7 +103,7 @@ def test_arithmetic_is_that_of_the_package() -> None:
 
 
 def test_the_page_draws_and_follows() -> None:
-    text = (DOCS / "explore.md").read_text()
+    text = "".join((DOCS / page).read_text() for page in PAGES)
     sliders = re.findall(r'<input id="([^"]+)"[^>]* value="([^"]+)"', text)
     assert len(sliders) == 4
     found = run(DRAW, dict(sliders))

@@ -1,7 +1,8 @@
 """The built site: self-contained, and read in headless Chromium where there is one.
 
 All pages are opened one after the other in a frame of the width of a phone. What the
-frame shows is measured by a script in the page around it.
+frame shows is measured by a script in the page around it. Then it searches, moves what
+the interactive page has to move, and reads the front page in two sizes.
 """
 
 from __future__ import annotations
@@ -21,11 +22,24 @@ from threading import Thread
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
+
+from sklearn_adreg import max_stable_epsilon
 
 SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
 BROWSERS = "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PHONE_WIDTH = 390
+SCREENS = (1280, 720), (PHONE_WIDTH, 844)
+# What newcomers look for, and a page that must be among the first ten that are found.
+TERMS = {
+    "learning_rate": "user_guide/choosing_epsilon.html",
+    "step size": "user_guide/choosing_epsilon.html",
+    "exposure": "user_guide/which_loss.html",
+    "MAE": "user_guide/which_loss.html",
+    "sparse": "user_guide/which_x.html",
+    "standard error": "user_guide/limits.html",
+}
 PARTS = "h1, h2, h3, p, dt, li, img, svg, table"
 
 # Where it is built before the tests are run, a site that is missing is an error.
@@ -45,9 +59,12 @@ function isCutOff(element) {
     if (/auto|scroll/.test(getComputedStyle(at).overflowX)) return false;
   return true;
 }
-async function visit(page) {
+async function open(page) {
   await new Promise(done => { frame.onload = done; frame.src = page; });
-  const inside = frame.contentDocument;
+  return frame.contentDocument;
+}
+async function visit(page) {
+  const inside = await open(page);
   await frame.contentWindow.MathJax?.startup?.promise;
   const images = [...inside.images];
   for (const image of images) image.loading = "eager";
@@ -65,18 +82,58 @@ async function visit(page) {
       .map(entry => entry.name).filter(url => !url.startsWith(location.origin + "/")),
   };
 }
+async function endOf(selectors, [width, height]) {
+  Object.assign(frame, { width, height });
+  const inside = await open("index.html");
+  await Promise.all([...inside.images].map(image => image.decode()));
+  const box = selector => inside.querySelector(selector).getBoundingClientRect();
+  return selectors.map(selector => box(selector).bottom);
+}
+async function search(term) {
+  const inside = await open("search.html?q=" + encodeURIComponent(term));
+  const summary = () => inside.querySelector(".search-summary")?.textContent ?? "";
+  for (let i = 0; i < 100 && !/finished|did not match/.test(summary()); i++)
+    await new Promise(done => setTimeout(done, 100));
+  return [...inside.querySelectorAll("#search-results li > a")]
+    .map(link => new URL(link.href).pathname.slice(1));
+}
+async function explore() {
+  const inside = await open("explore.html");
+  const part = id => inside.getElementById("explore-" + id);
+  const [point] = part("data").querySelectorAll("circle");
+  const box = part("data").querySelector("svg").getBoundingClientRect();
+  const at = { clientX: box.left + box.width / 4, clientY: box.top + box.height / 4 };
+  point.dispatchEvent(new PointerEvent("pointerdown", at));
+  inside.dispatchEvent(new PointerEvent("pointermove", at));
+  inside.dispatchEvent(new PointerEvent("pointerup", at));
+  const verdicts = ["-0.9", "1"].map(value => {
+    part("epsilon").value = value;
+    part("epsilon").dispatchEvent(new Event("input"));
+    return part("verdict").textContent;
+  });
+  const points = [...part("data").querySelectorAll("circle")]
+    .map(({ cx, cy }) => [cx.baseVal.value / 300, cy.baseVal.value / 300]);
+  return { points, verdicts };
+}
 (async () => {
-  const seen = {};
-  for (const page of %(pages)s) seen[page] = await visit(page);
-  await fetch("/visit", { method: "POST", body: JSON.stringify(seen) });
+  const report = { pages: {}, found: {}, ends: [] };
+  for (const page of %(pages)s) report.pages[page] = await visit(page);
+  for (const term of %(terms)s) report.found[term] = await search(term);
+  report.explored = await explore();
+  for (const size of %(screens)s)
+    report.ends.push(await endOf(["h1 + p", "div.highlight"], size));
+  await fetch("/visit", { method: "POST", body: JSON.stringify(report) });
 })();
 </script>"""
 
 
 class Visit(NamedTuple):
-    """What the browser saw on each page, its console, and what it asked for in vain."""
+    """What the browser saw, its console, and what it asked for in vain."""
 
     pages: dict[str, dict[str, Any]]
+    found: dict[str, list[str]]  # addresses, by the term searched for
+    explored: dict[str, Any]
+    ends: list[list[float]]  # of what the front page opens with, by size of the screen
     console: list[str]
     missing: list[str]
 
@@ -97,7 +154,13 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path != "/visit":
             return super().do_GET()
-        fields = {"width": PHONE_WIDTH, "parts": PARTS, "pages": json.dumps(pages())}
+        fields = {
+            "width": PHONE_WIDTH,
+            "parts": PARTS,
+            "pages": json.dumps(pages()),
+            "terms": json.dumps(list(TERMS)),
+            "screens": json.dumps(SCREENS),
+        }
         body = (VISITOR % fields).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
@@ -157,7 +220,7 @@ def visit(address: str, tmp_path_factory: pytest.TempPathFactory) -> Visit:
             stderr=stderr,
         )
         try:
-            seen = Handler.reports.get(timeout=300)
+            report = Handler.reports.get(timeout=300)
         except Empty:
             pytest.fail(f"the visit did not end: {log.read_text(errors='replace')}")
         finally:
@@ -169,7 +232,7 @@ def visit(address: str, tmp_path_factory: pytest.TempPathFactory) -> Visit:
         # Chromium logs remarks as it logs errors. Those marked PST are the theme's.
         if ":CONSOLE" in line and '"[PST]: ' not in line
     ]
-    return Visit(seen, console, Handler.missing)
+    return Visit(**report, console=console, missing=Handler.missing)
 
 
 def test_console_is_silent(visit: Visit) -> None:
@@ -201,6 +264,26 @@ def test_nothing_is_missing(visit: Visit) -> None:
     assert visit.missing == []
     for page, seen in visit.pages.items():
         assert seen["elsewhere"] == [], page
+
+
+def test_front_page_opens_with_what_it_is_for(visit: Visit) -> None:
+    for (_, height), (install, code) in zip(SCREENS, visit.ends, strict=True):
+        assert install < code < height
+
+
+def test_search_finds_what_newcomers_look_for(visit: Visit) -> None:
+    for term, page in TERMS.items():
+        assert page in visit.found[term][:10], (term, visit.found[term])
+
+
+def test_points_are_dragged_and_the_limit_is_the_package_s(visit: Visit) -> None:
+    places = np.array(visit.explored["points"])
+    np.testing.assert_allclose(places[0], [0.25, 0.25], atol=0.01)
+    x = -2.5 + 5.0 * places[:, 0]  # the panel goes from -2.5 to 2.5
+    limit = max_stable_epsilon(np.column_stack([x, np.ones(8)]), fit_intercept=False)
+    short, long = visit.explored["verdicts"]
+    assert short.startswith(f"Stable: 0.126 is below {limit:.3g},")
+    assert long.startswith(f"Divergent: 10 is not below {limit:.3g},")
 
 
 # What a browser fetches by itself, unlike the target of a link that a reader follows.

@@ -1,4 +1,5 @@
-/* Gradient descent and losses on points that the reader moves; see explore.md.
+/* Gradient descent and losses on points that the reader moves; see explore.md. The note's
+   page has the descent alone.
    The arithmetic comes first, free of the page, so that it can be tested. */
 (function () {
   "use strict";
@@ -101,7 +102,7 @@
 
   const STEPS = 60;
   const SIZE = 300;
-  const COLORS = { path: "#D55E00", quantile: "#0072B2", huber: "#009E73" };
+  const COLORS = { path: "#D55E00", quantile: "#2E86D0", huber: "#009E73" };
   const points = [
     [-1.6, -0.9], [-1.1, -0.2], [-0.5, -0.6], [0.1, 0.7], [0.7, 0.5],
     [1.2, 1.6], [1.7, 1.2], [2.1, 2.6],
@@ -146,10 +147,16 @@
     if (d) make(group, "path", { d, fill: "none", stroke: "currentColor", ...attributes });
   }
 
-  const data = panel("explore-data", "the points: move them");
-  const contours = panel("explore-contours", "slope and level");
-  const curve = panel("explore-curve", "objective less its optimum");
-  const losses = panel("explore-losses", "lines by three losses");
+  function write(group, x, y, text, fill) {
+    make(group, "text", { x, y, fill, "font-size": 12, "text-anchor": "end" }).textContent = text;
+  }
+
+  const data = panel("explore-data", "eight points: drag them");
+  const contours = panel("explore-contours", "slope (across) and intercept (up)");
+  const curve = panel("explore-curve", "loss above its minimum, step by step");
+  const losses =
+    document.getElementById("explore-losses") &&
+    panel("explore-losses", "lines by three losses: drag the points");
 
   const input = (id) => Number(document.getElementById(id).value);
   const say = (id, text) => { document.getElementById(id).textContent = text; };
@@ -164,21 +171,34 @@
     draw(group, ends, scales(X_RANGE, Y_RANGE), { "stroke-width": 2, ...attributes });
   }
 
-  function drawPoints(group) {
-    const [sx, sy] = scales(X_RANGE, Y_RANGE);
-    points.forEach(([x, y], i) => {
-      const circle = make(group, "circle", {
-        cx: sx(x), cy: sy(y), r: 7, fill: "currentColor", "fill-opacity": 0.55,
-        style: "cursor: grab; touch-action: none",
+  let moved = null;
+
+  /* Points to drag lie above what is drawn anew; a wide clear rim is for fingers. */
+  function pointsAbove(group) {
+    const svg = group.ownerSVGElement;
+    const circles = points.map((_, i) => {
+      const circle = make(svg, "circle", {
+        r: 7, fill: "currentColor", "fill-opacity": 0.55, style: "cursor: grab",
+        stroke: "transparent", "stroke-width": 14,
       });
       circle.addEventListener("pointerdown", (event) => {
         event.preventDefault();
-        moved = { i, svg: group.ownerSVGElement };
+        moved = { i, svg };
       });
+      // Or else the page would scroll with the finger.
+      circle.addEventListener("touchstart", (event) => event.preventDefault());
+      return circle;
     });
+    return () => {
+      const [sx, sy] = scales(X_RANGE, Y_RANGE);
+      circles.forEach((circle, i) => {
+        circle.setAttribute("cx", sx(points[i][0]));
+        circle.setAttribute("cy", sy(points[i][1]));
+      });
+    };
   }
 
-  let moved = null;
+  const placePoints = [data, losses].filter(Boolean).map(pointsAbove);
   document.addEventListener("pointermove", (event) => {
     if (!moved) return;
     const box = moved.svg.getBoundingClientRect();
@@ -236,9 +256,8 @@
     const window_ = scales([-2, STEPS + 2], [-10.5, 4.5]);
     for (const level of [0, -4, -8]) {
       draw(curve, [[-2, level], [STEPS + 2, level]], window_, { "stroke-opacity": 0.2 });
-      make(curve, "text", {
-        x: SIZE - 44, y: window_[1](level) - 4, fill: "currentColor", "font-size": 11,
-      }).textContent = level ? `1e${level}` : "start";
+      const label = level ? `1e${level}` : "start";
+      write(curve, SIZE - 6, window_[1](level) - 4, label, "currentColor");
     }
     draw(curve, logs, window_, { stroke: COLORS.path, "stroke-width": 2 });
     draw(curve, [[0, 0], [1, -10]], window_, { "stroke-dasharray": "4 3" });
@@ -247,7 +266,7 @@
     }).textContent = '"auto"';
   }
 
-  function update() {
+  function updateDescent() {
     const unit = 10 ** input("explore-unit");
     const epsilon = 10 ** input("explore-epsilon");
     const m = moments(points, unit);
@@ -256,17 +275,21 @@
     drawLine(data, [m.best[0] * unit, m.best[1]], { "stroke-opacity": 0.4, "stroke-dasharray": "6 4" });
     const end = path[STEPS];
     if (end.every(Number.isFinite)) drawLine(data, [end[0] * unit, end[1]], { stroke: COLORS.path });
-    drawPoints(data);
     drawContours(m, path);
     drawCurve(m, values);
     say("explore-epsilon-value", number(epsilon));
     say("explore-unit-value", `x times ${number(unit)}, condition number ${number(m.condition)}`);
+    document.getElementById("explore-verdict").className =
+      epsilon < m.limit ? "" : "explore-divergent";
     say(
       "explore-verdict",
       epsilon < m.limit
-        ? `Stable: ${number(epsilon)} is below ${number(m.limit)}, the longest stable step.`
-        : `Divergent: ${number(epsilon)} is not below ${number(m.limit)}, the longest stable step.`
+        ? `Stable: ${number(epsilon)} is below ${number(m.limit)}, the largest stable learning rate.`
+        : `Divergent: ${number(epsilon)} is not below ${number(m.limit)}, the largest stable learning rate.`
     );
+  }
+
+  function updateLosses() {
     const level = input("explore-level");
     const delta = 10 ** input("explore-delta");
     clear(losses);
@@ -274,9 +297,17 @@
     const quantile = quantileLine(points, level);
     if (quantile) drawLine(losses, quantile, { stroke: COLORS.quantile });
     drawLine(losses, huberLine(points, delta), { stroke: COLORS.huber });
-    drawPoints(losses);
+    write(losses, SIZE - 10, SIZE - 44, "quantile", COLORS.quantile);
+    write(losses, SIZE - 10, SIZE - 27, "Huber's loss", COLORS.huber);
+    write(losses, SIZE - 10, SIZE - 10, "least squares, dashed", "currentColor");
     say("explore-level-value", number(level));
     say("explore-delta-value", number(delta));
+  }
+
+  function update() {
+    updateDescent();
+    if (losses) updateLosses();
+    for (const place of placePoints) place();
   }
 
   for (const slider of document.querySelectorAll(".explore-controls input")) {

@@ -27,7 +27,7 @@ _MOST_NAMES = 12
 class CoefficientPathDisplay:
     """Coefficients against the iteration.
 
-    Use `from_estimator` to descend once more and draw the way.
+    Use `from_estimator` to repeat the descent and draw it.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class CoefficientPathDisplay:
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Descend once more, step by step, and draw the coefficients.
+        """Repeat the descent, step by step, and draw the coefficients.
 
         Parameters
         ----------

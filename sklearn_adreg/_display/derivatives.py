@@ -94,7 +94,7 @@ class DerivativesDisplay:
             The highest order.
 
         backend : {'autograd', 'jax'} or Backend, default='autograd'
-            What differentiates.
+            The library that differentiates.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.

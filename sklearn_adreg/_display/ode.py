@@ -125,7 +125,7 @@ class OdeDisplay:
             The right-hand side in the legend, such as ``"$-f''$"``.
 
         backend : {'autograd', 'jax'} or Backend, default='autograd'
-            What differentiates.
+            The library that differentiates.
 
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.

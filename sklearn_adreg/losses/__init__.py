@@ -165,11 +165,12 @@ def get_loss(loss: Any) -> Loss:
 def loss_scorer(loss: Name | str | Loss) -> LossScorer:
     """Make a scorer of a loss: minus the mean loss of the predictions.
 
-    For ``scoring=`` in `sklearn.model_selection.GridSearchCV`, ``cross_val_score`` and
-    `sklearn_adreg.GradientDescentRegressorCV`, with estimators of any package. It
-    takes ``sample_weight``, and with metadata routing what ``set_score_request`` is
-    told that it requests: ``sample_weight``, ``offset``, which is handed on to
-    ``predict``, and ``row_data``, further arguments of the loss by name.
+    Use it for ``scoring=`` in `sklearn.model_selection.GridSearchCV`,
+    ``cross_val_score`` and `sklearn_adreg.GradientDescentRegressorCV`, with estimators
+    of any package. It takes ``sample_weight``, and with metadata routing what
+    ``set_score_request`` is told that it requests: ``sample_weight``, ``offset``, which
+    is handed on to ``predict``, and ``row_data``, further arguments of the loss by
+    name.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class Pinball(PointwiseLoss):
     Any `y` is allowed. The constant that minimises it is the weighted `quantile` of
     `y`. The derivative jumps where prediction and target are equal.
 
-    For a quantile in place of the mean, or where a unit too little costs
+    Use it for a quantile in place of the mean, or where a unit too little costs
     :math:`q / (1 - q)` times a unit too much: a stock, a reserve, a schedule.
 
     Parameters
@@ -81,8 +81,8 @@ class Quantiles(PointwiseLoss):
     Any `y` is allowed. One output a level: `coef_` has a row for each, and `predict`
     returns (n_samples, n_levels).
 
-    For several quantiles of the same rows, as a band and its middle. Fitted one by one
-    they may cross: a row's 90 % quantile may then be below its median.
+    Use it for several quantiles of the same rows, as a band and its middle. Fitted one
+    by one they may cross: a row's 90 % quantile may then be below its median.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Quantiles(PointwiseLoss):
 
     Where separate fits cross, the objective is within ten times `tol`, relative, of the
     least without crossings, and a tenth of the error is what is compared with `tol`.
-    With a numeric `epsilon` the loss is descended on as it is called.
+    With a numeric `epsilon` the loss is minimised as it is called.
 
     References
     ----------
@@ -179,8 +179,8 @@ class Expectile(PointwiseLoss):
     Any `y` is allowed. The constant that minimises it is the weighted expectile of
     `y` at `level`, which at 0.5 is the mean.
 
-    For the tails of `y` at the price of least squares: expectiles are to the mean what
-    quantiles are to the median, and the loss has no kink.
+    Use it for the tails of `y` at the price of least squares: expectiles are to the
+    mean what quantiles are to the median, and the loss has no kink.
 
     Parameters
     ----------
@@ -225,7 +225,8 @@ class Linex(PointwiseLoss):
     minimises it is :math:`-\tfrac1a \log \operatorname{mean} e^{-a y}`, which is below
     the mean for a positive `shape` and above it for a negative one.
 
-    For costs that explode on one side: an overestimated dam, an underestimated dose.
+    Use it for costs that explode on one side: an overestimated dam, an underestimated
+    dose.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class PoissonDeviance(_LogLinkDeviance):
     `y` must not be negative; at :math:`y = 0` it is :math:`2 \hat y`. The constant
     prediction that minimises it is the weighted mean of `y`.
 
-    For counts, and for amounts whose variance grows with their mean.
+    Use it for counts, and for amounts whose variance grows with their mean.
 
     See Also
     --------
@@ -117,7 +117,7 @@ class GammaDeviance(_LogLinkDeviance):
     mean of `y`. It depends on the ratio of `y` and prediction alone: the units of `y`
     do not matter.
 
-    For positive amounts whose standard deviation grows with their mean: claims,
+    Use it for positive amounts whose standard deviation grows with their mean: claims,
     waiting times, rainfall.
 
     See Also
@@ -175,8 +175,8 @@ class NegativeBinomial(_LogLinkDeviance):
     `y` must not be negative. The variance is :math:`\hat y + a \hat y^2`, in the limit
     :math:`a \to 0` that of the Poisson deviance.
 
-    For counts whose variance grows faster than their mean, since rows differ in more
-    than X knows of: visits, accidents, reads of a gene.
+    Use it for counts whose variance grows faster than their mean, since rows differ in
+    more than X knows of: visits, accidents, reads of a gene.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ class TweedieDeviance(_LogLinkDeviance):
     be negative (any `y` is allowed at 0), from 2 on it must be positive. The constant
     prediction that minimises it is the weighted mean of `y`.
 
-    With a power between 1 and 2, for amounts that are often exactly zero and else
+    Use it with a power between 1 and 2 for amounts that are often exactly zero and else
     positive and skewed: insurance claims, rainfall. With 3, the inverse Gaussian, for
     tails that are heavier than those of the Gamma distribution.
 

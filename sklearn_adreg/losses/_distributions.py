@@ -67,8 +67,8 @@ class NormalLogLikelihood(_LocationScale):
     for the logarithm of the standard deviation :math:`\sigma`; `predict` returns
     :math:`\mu` and :math:`\sigma`, (n_samples, 2).
 
-    Where rows differ in how well they can be predicted: for intervals that are as wide
-    as they must be, and for a mean that trusts precise rows more.
+    Use it where rows differ in how well they can be predicted: for intervals that are
+    as wide as they must be, and for a mean that trusts precise rows more.
 
     See Also
     --------
@@ -115,7 +115,7 @@ class StudentTLogLikelihood(_LocationScale):
     of the scale; `predict` returns location and scale, (n_samples, 2). The standard
     deviation is the scale times :math:`\sqrt{\nu / (\nu - 2)}` for :math:`\nu > 2`.
 
-    For errors with heavy tails whose spread differs between rows.
+    Use it for errors with heavy tails whose spread differs between rows.
 
     Parameters
     ----------

@@ -30,9 +30,9 @@ class Bernoulli(PointwiseLoss):
     minimises it is the weighted mean of `y`. Its name is ``"bernoulli"`` or
     ``"log_loss"``.
 
-    For a probability or a rate that is to stay between 0 and 1: shares of a budget,
-    rates of success (with the number of trials as `sample_weight`), labels of several
-    raters.
+    Use it for a probability or a rate that is to stay between 0 and 1: shares of a
+    budget, rates of success (with the number of trials as `sample_weight`), labels of
+    several raters.
 
     Notes
     -----
@@ -119,12 +119,12 @@ class Multinomial(PointwiseLoss):
         \qquad z_j = X w_j + b_j
 
     `y` is the number of the class, from 0 on. Each class has an output, a row of
-    `coef_`; `predict` returns the probabilities, (n_samples, `n_outputs`). The loss is
-    the same where all :math:`z_j` of a row are moved alike: coefficients and intercepts
-    that this leaves open sum to zero over the classes.
+    `coef_`; `predict` returns the probabilities, (n_samples, `n_outputs`). Adding one
+    number to all :math:`z_j` of a row does not change the loss: coefficients and
+    intercepts that this leaves undetermined sum to zero over the classes.
 
-    For probabilities of several classes; `sklearn_adreg.GradientDescentClassifier`
-    takes it by itself.
+    Use it for probabilities of several classes;
+    `sklearn_adreg.GradientDescentClassifier` takes it by itself.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ class Hinge(_MarginLoss):
     `y` must be -1 or 1. Rows on the right side with a margin of 1 or more cost nothing.
     The derivative jumps at a margin of 1.
 
-    For the sign alone: it gives no probability, and few rows decide the plane.
+    Use it for the sign alone: it gives no probability, and few rows decide the plane.
 
     See Also
     --------
@@ -263,8 +263,8 @@ class SquaredHinge(_MarginLoss):
 
     `y` must be -1 or 1. Rows on the right side with a margin of 1 or more cost nothing.
 
-    For what the hinge loss is for, where rows on the wrong side may pull harder the
-    further they are off.
+    Use it for labels, as the hinge loss, where rows far on the wrong side are to count
+    more.
 
     See Also
     --------
@@ -301,8 +301,8 @@ class Exponential(_MarginLoss):
     `y` must be -1 or 1. The constant that minimises it is half the logarithm of the
     odds, so that the probability of the label 1 is :math:`1 / (1 + e^{-2 z})`.
 
-    For rows that must not be wrong: one far on the wrong side outweighs all others, and
-    so does a label that is wrong.
+    Use it for rows that must not be wrong: one far on the wrong side outweighs all
+    others, and so does a label that is wrong.
 
     References
     ----------

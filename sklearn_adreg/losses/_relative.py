@@ -20,7 +20,7 @@ class AbsolutePercentageError(PointwiseLoss):
     it is the median of `y` weighted with :math:`1 / |y|`, which is below the median
     where `y` is positive. The derivative jumps where prediction and target are equal.
 
-    For targets of very different sizes, such as sales or prices. A row weighs
+    Use it for targets of very different sizes, such as sales or prices. A row weighs
     :math:`1 / |y|`: the smallest targets govern the fit, and one that is almost 0 can
     take it over. Drop such rows, or give them less weight.
 

@@ -40,7 +40,7 @@ class Huber(PointwiseLoss):
     Any `y` is allowed. The constant that minimises it lies between the median of `y`
     (small `delta`) and its mean (large `delta`).
 
-    For outliers in `y`, where the loss must stay convex.
+    Use it for outliers in `y`, where the loss must stay convex.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class PseudoHuber(PointwiseLoss):
     :math:`c^2` for large ones. Any `y` is allowed. The constant that minimises it
     lies between the median and the mean of `y`, as for `Huber`.
 
-    For outliers in `y`, where second derivatives are wanted everywhere.
+    Use it for outliers in `y`, where second derivatives are wanted everywhere.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Cauchy(PointwiseLoss):
     of the scale :math:`c s`; there can be several local minima, of which a descent
     finds one.
 
-    For gross outliers, when a convex loss still follows them.
+    Use it for gross outliers, when a convex loss still follows them.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ class Tukey(PointwiseLoss):
     centre of the bulk of `y`; there can be several local minima, of which a descent
     finds one, so that the start matters.
 
-    For gross outliers that are to be ignored, when there is a robust start.
+    Use it for gross outliers that are to be ignored, when there is a robust start.
 
     Parameters
     ----------

@@ -28,8 +28,8 @@ class SquaredError(PointwiseLoss):
     is the mean squared error. Any `y` is allowed. The constant that minimises it is
     the weighted mean of `y`.
 
-    For errors without heavy tails, and where the mean is wanted. One outlier can move
-    the fit as far as it likes.
+    Use it for errors without heavy tails, and where the mean is wanted. One outlier can
+    move the fit as far as it likes.
 
     References
     ----------
@@ -57,7 +57,7 @@ class AbsoluteError(PointwiseLoss):
     Any `y` is allowed. The constant that minimises it is the weighted median of `y`.
     The derivative jumps where prediction and target are equal.
 
-    For errors whose size is what they cost, and for outliers in `y`.
+    Use it for errors whose size is what they cost, and for outliers in `y`.
 
     See Also
     --------
@@ -94,7 +94,7 @@ class LogCosh(PointwiseLoss):
     `scale`. Any `y` is allowed. The constant that minimises it lies between the median
     and the mean of `y`, as for `Huber`.
 
-    For a smooth loss with second derivatives everywhere that outliers do not govern.
+    Use it for outliers in `y`, where second derivatives are wanted everywhere.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class EpsilonInsensitive(PointwiseLoss):
     `epsilon` above it as more than `epsilon` below; it need not be unique. The
     derivative jumps at errors of `epsilon`.
 
-    For errors that cost nothing until they reach a tolerance.
+    Use it for errors that cost nothing until they reach a tolerance.
 
     Parameters
     ----------
