@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import LinearRegression, Ridge
 
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentRegressor, LossCurveDisplay
 
 # %%
 # Why they correspond
@@ -185,4 +185,39 @@ left.text(steps[38], ridge[38], "  ridge", va="top", color="#A84A00")
 for axes in (left, right):
     axes.spines["right"].set_visible(False)
 right.spines["top"].set_visible(False)
+plt.show()
+
+# %%
+# Stopped by rows that are held out
+# ---------------------------------
+#
+# Where there is no other sample to choose by, ``early_stopping=True`` sets a part of
+# the rows aside and ends the descent when they have been predicted no better for
+# ``n_iter_no_change`` steps in a row, as scikit-learn's `SGDRegressor` does after
+# epochs. The training error falls on and on; that of the held-out rows turns.
+
+stop = {"early_stopping": True, "validation_fraction": 0.25, "random_state": 0}
+early = GradientDescentRegressor(epsilon=EPSILON, **stop).fit(X, y)
+on = GradientDescentRegressor(
+    epsilon=EPSILON, max_iter=500, tol=0, **stop | {"n_iter_no_change": 500}
+).fit(X, y)
+print(f"stopped after {early.n_iter_} steps: {validation_error(early):.3f}")
+assert validation_error(early) < 0.9 * least_squares
+assert np.argmin(on.validation_loss_curve_) < early.n_iter_ < 100
+assert np.all(np.diff(on.loss_curve_) < 0)
+
+display = LossCurveDisplay.from_estimator(on, name="training rows")
+display.ax_.axvline(early.n_iter_, color="0.4", linestyle=":")
+display.ax_.annotate(
+    f"stopped after {early.n_iter_} steps",
+    (early.n_iter_, display.ax_.get_ylim()[1]),
+    xytext=(6, -12),
+    textcoords="offset points",
+)
+display.ax_.legend(
+    [display.line_, display.validation_line_],
+    ["training rows", "held-out rows"],
+    frameon=False,
+)
+display.ax_.set_ylabel("mean squared error")
 plt.show()

@@ -95,6 +95,7 @@ class GradientDescentRegressorCV(
 
     early_stopping : bool, default=False
         Whether to choose the number of steps, up to `max_iter`, as well; without `tol`.
+        The held-out rows are those of the splits, and the final fit is to all rows.
 
     store_path_scores : bool, default=False
         Whether to keep the scores after every number of steps, in `path_scores_`.

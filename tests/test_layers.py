@@ -16,7 +16,7 @@ LAYERS = [
     *("exceptions", "_tracing", "_habits", "backends", "numpy", "losses"),
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
     *("_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
-    *("derivatives", "_display"),
+    *("derivatives", "_display", "onnx"),
     *("__init__", "__main__"),
 ]
 MODULES = sorted(ROOT.rglob("*.py"))
