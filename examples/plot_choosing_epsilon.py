@@ -67,8 +67,7 @@ assert search.best_params_ == grid.best_params_
 # The number of steps as well
 # ---------------------------
 #
-# With ``early_stopping=True`` each epsilon is given the number of steps that is best for
-# it.
+# With ``early_stopping=True`` each epsilon is given its best number of steps.
 
 stopped = GradientDescentRegressorCV(
     cv=folds, max_iter=3000, early_stopping=True, store_path_scores=True
