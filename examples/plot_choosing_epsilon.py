@@ -7,7 +7,7 @@ hyperparameter. The claims, asserted below:
 
 - `GradientDescentRegressorCV` finds the scores of scikit-learn's `GridSearchCV`, to
   eight digits and more, from the second moments of the folds alone;
-- its own grid of step lengths, which ends just below the largest that is stable, needs
+- its own grid of learning rates ends just below the largest that is stable, and needs
   no knowledge of the units that the columns are in;
 - a long step that stops early predicts as well as the best short step, and what both
   find predicts better than least squares.
@@ -37,8 +37,8 @@ X = PolynomialFeatures(2, include_bias=False).fit_transform(
 folds = KFold(5, shuffle=True, random_state=0)
 
 # %%
-# A hundred steps of 20 lengths
-# -----------------------------
+# A hundred steps at 20 learning rates
+# ------------------------------------
 #
 # ``tol=0`` asks for exactly ``max_iter`` steps. No epsilons are named: they come from
 # the data.
@@ -67,8 +67,7 @@ assert search.best_params_ == grid.best_params_
 # The number of steps as well
 # ---------------------------
 #
-# With ``early_stopping=True`` each length is given the number of steps that is best for
-# it.
+# With ``early_stopping=True`` each epsilon is given its best number of steps.
 
 stopped = GradientDescentRegressorCV(
     cv=folds, max_iter=3000, early_stopping=True, store_path_scores=True
@@ -83,9 +82,9 @@ assert search.best_score_ > stopped.best_score_ - 0.005
 assert stopped.best_score_ > least_squares + 0.05
 
 # %%
-# The scores of all lengths after all numbers of steps are in ``path_scores_``. They are
-# good where the product of length and number, the distance walked, is the same. White
-# dots are the best numbers of steps; the ring is the best of all.
+# ``path_scores_`` has the score of each learning rate after each number of steps. It is
+# high where the product of the two is about the same. The dots are the best numbers of
+# steps; the ring is the best of all.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 EpsilonPathDisplay.from_estimator(search, ax=left)
@@ -96,6 +95,7 @@ mesh = right.pcolormesh(
     stopped.cv_results_["param_epsilon"],
     landscape,
     vmin=0,
+    cmap="Blues",
     rasterized=True,
 )
 right.plot(steps, stopped.cv_results_["param_epsilon"], ".", color="white")

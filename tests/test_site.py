@@ -76,6 +76,8 @@ async function visit(page) {
     equations: count("span.math, div.math"),
     typeset: count(".math mjx-container"),
     refused: count("mjx-merror, [data-mjx-error]"),
+    clipped: [...inside.querySelectorAll(".sphx-glr-script-out pre")]
+      .filter(output => output.scrollWidth > output.clientWidth + 1).length,
     cut: [...inside.querySelectorAll("article :is(%(parts)s)")]
       .filter(isCutOff).map(element => `${element.tagName} ${element.textContent}`),
     elsewhere: frame.contentWindow.performance.getEntriesByType("resource")
@@ -258,6 +260,7 @@ def test_equations_render(visit: Visit) -> None:
 def test_pages_fit_a_phone(visit: Visit) -> None:
     for page, seen in visit.pages.items():
         assert seen["cut"] == [], page
+        assert seen["clipped"] == 0, page
 
 
 def test_nothing_is_missing(visit: Visit) -> None:
@@ -307,13 +310,19 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 
 def test_internal_links_hold() -> None:
-    for name in pages():
-        page = SITE / name
-        text = page.read_text(encoding="utf-8")
-        for link in re.findall(r"""<a\b[^>]*?\shref=["']([^"'#?]+)""", text):
-            if not re.match(r"[a-z]+:", link):
-                target = page.parent / unquote(unescape(link))
-                assert target.exists(), f"{name} links to {link}"
+    texts = {SITE / name: (SITE / name).read_text(encoding="utf-8") for name in pages()}
+    places = {
+        page: set(re.findall(r'\bid="([^"]+)"', text)) for page, text in texts.items()
+    }
+    for page, text in texts.items():
+        for link in re.findall(r"""<a\b[^>]*?\shref=["']([^"'?]+)""", text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, place = unquote(unescape(link)).partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), f"{page} links to {link}"
+            if place and target in places:
+                assert place in places[target], f"{page} links to {link}"
 
 
 def test_examples_download_as_notebooks() -> None:
