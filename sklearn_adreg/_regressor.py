@@ -479,7 +479,7 @@ class GradientDescentRegressor(
             solution = solve(task, fit)
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
-            text = endless(params) if solution.endless else ""
+            text = endless(solution.endless, params) if solution.endless else ""
             settled = solution.settled
             text = text or unconverged(
                 solution.error, solution.n_iter, params, settled=settled

@@ -164,7 +164,9 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
-    return Solution(coef, intercept, curve, task.epsilon, error, endless)
+    return Solution(
+        coef, intercept, curve, task.epsilon, error, "far" if endless else ""
+    )
 
 
 def _endless(
