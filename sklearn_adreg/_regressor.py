@@ -522,7 +522,7 @@ class GradientDescentRegressor(
             solution = solve(task, fit._replace(held=held))
         if solution.endless or not solution.error <= (self.tol or np.inf):
             params = self.get_params()
-            text = endless(params) if solution.endless else ""
+            text = endless(solution.endless, params) if solution.endless else ""
             text = text or unconverged(
                 solution.error,
                 solution.n_iter,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_adreg._descent.loop import Endless
 from sklearn_adreg.exceptions import DivergenceError
 
 # A model that was fitted with an offset is scored without one.
@@ -158,8 +159,16 @@ def unconverged(
     )
 
 
-def endless(params: dict[str, Any]) -> str:
+def endless(reason: Endless, params: dict[str, Any]) -> str:
     """Compose the warning for an objective without a minimum."""
+    if reason == "exact":
+        return (
+            "The objective has no minimum at finite coefficients: it falls as "
+            "predictions become exact, as a scale goes to zero where y is a linear "
+            "function of X, or the same in all rows. Got what descent had reached, "
+            "where rounding decides. Check y, and whether X holds it; or use a loss "
+            "without a scale, such as 'squared_error' or 'huber'."
+        )
     remedy = (
         "Set alpha above 0 for all columns, which gives it a minimum"
         if not np.all(params["alpha"])
@@ -168,7 +177,7 @@ def endless(params: dict[str, Any]) -> str:
     )
     return (
         "The objective has no minimum at finite coefficients: it falls as predictions "
-        "grow without end, as it does for labels that X separates, or that are not "
-        f"those that the loss is written for. Got what descent had reached. {remedy}, "
-        "or check y, and the sign of the loss."
+        "grow without end, as it does for labels that X separates, for a class "
+        "without rows, or for labels that are not those that the loss is written for. "
+        f"Got what descent had reached. {remedy}, or check y, and the sign of the loss."
     )

@@ -12,6 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg.losses import (
+    Multinomial,
+    NormalLogLikelihood,
+    StudentTLogLikelihood,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 3))
@@ -141,6 +146,53 @@ def test_a_level_without_events(place: dict[str, Any], dtype: Any) -> None:
     # Flat from somewhere on: the coefficient stays where it is enough.
     model = GradientDescentRegressor(squared_hinge, **place).fit(Z, labels)
     assert np.abs(model.coef_).max() < 10
+
+
+@pytest.mark.parametrize(
+    "penalty", [{}, {"alpha": 1e-3}, {"alpha": 1e-3, "l1_ratio": 1.0}]
+)
+def test_a_class_without_rows(backend: Any, penalty: dict[str, float]) -> None:
+    """Only its logarithm of odds runs off, as intercepts are not penalised."""
+    labels = NOISY > 0
+    model = GradientDescentRegressor(Multinomial(3), backend=backend, **penalty)
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* class without rows"):
+        model.fit(X, labels)
+    two = GradientDescentRegressor(Multinomial(2), **penalty).fit(X, labels)
+    expected = np.column_stack([two.predict(X), 0 * labels])
+    assert np.abs(model.predict(X) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_class_that_lacks_in_a_level(dtype: Any) -> None:
+    level, labels = np.arange(300) < 30, np.argmax(X + RNG.gumbel(size=X.shape), axis=1)
+    Z = np.column_stack([X, level]).astype(dtype)
+    model = GradientDescentRegressor(Multinomial(3))
+    model.fit(Z, labels)
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(Z, np.where(level, labels % 2, labels))
+    assert model.predict(Z)[level, 2].max() < 1e-4
+    model.set_params(alpha=1e-3).fit(Z, np.where(level, labels % 2, labels))
+
+
+@pytest.mark.parametrize("loss", [NormalLogLikelihood(), StudentTLogLikelihood()])
+def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
+    """Targets are a linear function of X, or constant, to the last digits or not."""
+    linear, model = X @ [1.0, 2.0, 3.0] + 1, GradientDescentRegressor(loss)
+    for y in (linear, np.full(300, 3.0), np.zeros(300)):
+        with pytest.warns(ConvergenceWarning, match=r"no minimum.* become exact"):
+            model.fit(X, y)
+        assert np.isfinite(model.coef_).all()
+        location, scale = model.predict(X).T
+        assert np.abs(location - y).max() < 1e-8
+        assert scale.max() < 1e-7
+
+
+def test_a_scale_that_is_small_beside_the_targets() -> None:
+    y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * RNG.standard_normal(300)
+    location, scale = (
+        GradientDescentRegressor(NormalLogLikelihood()).fit(X, y).predict(X).T
+    )
+    assert scale.mean() == pytest.approx((y - location).std(), rel=0.1)
 
 
 @pytest.mark.parametrize("softplus", [softplus, overflowing_softplus])

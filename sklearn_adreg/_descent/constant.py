@@ -140,4 +140,8 @@ def _best_constants(objective: MeanLoss, precision: float) -> np.ndarray:
     size = float((units * slopes_at(objective, point)[1]).max()) or 1.0
     nothing, options = np.zeros(len(levels)), {"gtol": precision}
     found = minimize(value_and_slope, nothing, jac=True, method="BFGS", options=options)
-    return _theta(objective, levels + units * found.x)
+    moves = found.x
+    # Where there is no minimum, it may have gone to where floats end.
+    while not np.isfinite(value_and_slope(moves)[1]).all() and moves.any():
+        moves = moves / 2
+    return _theta(objective, levels + units * moves)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 
 Report = Callable[[np.ndarray], None]
+# Why an objective has no minimum: it falls as predictions grow without end, or as a
+# scale goes to zero where they can be exact.
+Endless = Literal["", "far", "exact"]
 
 # Halves and doubles are of 99 fits of twelve losses.
 # How exactly the minimum for a window is found: a part of what the window hides (half:
@@ -133,8 +136,8 @@ class State(NamedTuple):
     `gradient` is that of the mean loss and the smooth part of the penalty, `curve` the
     objective at the start and after each step, `gap` an estimate of what is left to
     gain and `error` the same, or the distance, in units of tolerances. It is `distant`
-    where little is left to gain, but far off, and `endless` where the objective falls
-    without end beyond theta.
+    where little is left to gain, but far off, and `endless` says why, where the
+    objective falls without end beyond theta.
     """
 
     theta: np.ndarray
@@ -145,7 +148,7 @@ class State(NamedTuple):
     gap: float = np.inf
     error: float = np.inf
     distant: bool = False
-    endless: bool = False
+    endless: Endless = ""
 
 
 class Step(NamedTuple):
@@ -207,7 +210,7 @@ class Solution(NamedTuple):
     loss_curve: np.ndarray
     epsilon: float
     error: float
-    endless: bool = False
+    endless: Endless = ""
     scale: np.ndarray | None = None
     settled: bool = True
     validation: np.ndarray | None = None

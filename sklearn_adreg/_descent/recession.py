@@ -8,11 +8,16 @@ lower far out along the ray to where it stopped falls along all of that ray.
 If only some unknowns run off, as those of a level of a category without events do, the
 others rise on that ray. Rows that bend do not move with those that do: what runs off is
 the part of the unknowns in the null space of the Hessian.
+
+With several predictors a row one may be the logarithm of a scale: where the other can
+be exact, minus the logarithm of a density falls with the scale, down to where rounding
+keeps predictions from being exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +25,7 @@ from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._rows.moments import positive_roots
 from sklearn_adreg._rows.rows import spread_out
 
 # How far out: the square of what separates a start from an end in sensible units.
@@ -28,6 +34,9 @@ _FAR = 2.0**32
 # and of slopes moves (2^10: 5 of 12 Poisson fits with a level without events are
 # missed); and eigenvalues that are rounding of the largest, in its units.
 _FAR_ALONE, _NULL = 2.0**6, 64.0
+# What still falls there is a tail if it does not end a little further on, as what is
+# flat from somewhere does, and does not rise far out: by this part of its slope.
+_BEYOND, _STEADY = 2.0**-5, 1e-2
 # Where the last slope is looked for then, in parts of the way back.
 _ON_THE_WAY = 0.25, 0.5, 0.75
 # Rows that are asked first; all are where these fall without end.
@@ -38,6 +47,10 @@ _GAIN_NOISE = 100.0
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
 # (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
 _TAIL, _INWARD = 1e-8, 64
+# A loss that rises by as much as this part of that of its unit where a predictor moves
+# by so many of its roundings is sharper than floats are. (Of scales fitted to exact
+# targets in both float types, locations and rows, the least move is 2.)
+_RISEN, _ROUNDINGS = 0.5, 8.0
 
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
@@ -53,34 +66,94 @@ def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> b
 def partly_falls_forever(
     objective: MeanLoss,
     penalty: Penalty,
-    coordinates: Coordinates,
+    coordinates: Coordinates | None,
     state: State,
     bandwidth: float,
 ) -> bool:
-    """Whether it falls for ever in some unknowns that nothing bounds, at an optimum."""
-    some, bent = objective.curved(state.point, bandwidth)
-    hessian = some.hessian(bent) + np.diag(penalty.curvature)
-    hessian = coordinates.hessian(hessian)
-    if not np.isfinite(hessian).all():
-        return False
-    values, vectors = np.linalg.eigh(hessian)
-    eps = float(np.finfo(objective.data.rows.dtype).eps)
-    null = vectors[:, values <= _NULL * eps * values[-1]]
-    unknowns = np.linalg.lstsq(coordinates.factor, state.theta, rcond=None)[0]
-    free = coordinates.theta(null @ (null.T @ unknowns))
-    free = np.where(penalty.free, free, 0.0)  # the loss alone is steep in the others
+    """Whether it falls for ever in some unknowns that nothing bounds, at an optimum.
+
+    Of more than intercepts only dense coordinates without a span can tell.
+    """
+    free = _flat(objective, penalty, coordinates, state, bandwidth)
     if not free.any():
         return False
+    eps = float(np.finfo(objective.data.rows.dtype).eps)
     linear, ray = objective.linear_predictor(state.theta), objective.ray(free)
     start, end, far = (objective.point(linear, ray, t) for t in (-1, 0, _FAR_ALONE))
     gained, noise = start.value - end.value, _GAIN_NOISE * eps * abs(end.value)
     if not (gained > noise and far.value <= end.value + noise):
         return False
+    still, slope = far.directional_derivative, end.directional_derivative
+    if far.value < end.value - noise and still <= -_STEADY * slope:
+        beyond = objective.point(linear, ray, _BEYOND).directional_derivative
+        return beyond < _STEADY * slope < 0
     for part in _ON_THE_WAY:
         slope = objective.point(linear, ray, -part).directional_derivative
         if slope < -eps * gained:
             return -np.sqrt(eps) * gained < slope
     return False
+
+
+def _flat(
+    objective: MeanLoss,
+    penalty: Penalty,
+    coordinates: Coordinates | None,
+    state: State,
+    bandwidth: float,
+) -> np.ndarray:
+    """Part of theta that is not penalised and in the null space of the Hessian."""
+    some, bent = objective.curved(state.point, bandwidth)
+    units, free = objective.units, penalty.free
+    least = _NULL * float(np.finfo(objective.data.rows.dtype).eps)
+    if units is not None:  # slopes of several predictors are differences
+        least = float(bandwidth) ** 2
+    if free.sum() <= objective.n_outputs:  # those of intercepts
+        hessian = some.hessian(bent, np.flatnonzero(free))
+        coordinates = Coordinates(np.eye(1))
+    elif coordinates is None or not coordinates.dense or coordinates.span is not None:
+        return np.zeros_like(state.theta)
+    else:
+        hessian = some.hessian(bent) + np.diag(penalty.curvature)
+        free = np.full_like(free, True)
+    outputs = None if units is None else np.diag(units)
+    coordinates = replace(coordinates, outputs=outputs)
+    hessian = coordinates.hessian(hessian)
+    if not np.isfinite(hessian).all():
+        return np.zeros_like(state.theta)
+    values, vectors = np.linalg.eigh(hessian)
+    null = vectors[:, values <= least * values[-1]]
+    found = np.zeros_like(state.theta)
+    unknowns = coordinates.unknowns(state.theta[free])
+    found[free] = coordinates.theta(null @ (null.T @ unknowns))
+    # The loss alone is steep in what is penalised.
+    return np.where(penalty.free, found, 0.0)
+
+
+def falls_with_a_scale(
+    objective: MeanLoss, linear: Any, size: float, *, converged: bool
+) -> bool:
+    """Whether the loss of k predictors a row falls as one of them becomes exact.
+
+    It then rises by the `size` of the loss of a unit, or more, where that predictor
+    moves by its rounding, or where descent did not converge by the root of rounding.
+    """
+    rows, weight = objective.data.rows, objective.data.weight
+    eps = float(np.finfo(rows.dtype).eps)
+    kept = np.asarray(rows.numpy(linear)[rows.nonzero(weight)], np.float64)
+    lengths = _ROUNDINGS * eps * positive_roots(np.square(kept).mean(axis=0))
+    if not converged:
+        lengths = np.maximum(lengths, np.sqrt(eps) * kept.std(axis=0))
+    highest = objective.value(linear) + _RISEN * size
+    for move in np.diag(lengths):
+        (moved,), _ = rows.apply(_shifted, linear, by=move)
+        if not objective.value(moved) < highest:
+            return True
+    return False
+
+
+def _shifted(_xp: Any, linear: Any, by: Any) -> Any:
+    """Visitor: linear predictors, each moved by a constant."""
+    return (linear + by,), ()
 
 
 def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:

@@ -174,8 +174,9 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     check_bounded(task.loss, curve.tolist(), float(np.abs(curve[:2]).max()))
+    endless = "far" if _endless(task, fit, objective, found) else ""
     return _solution(task, data, found)._replace(
-        endless=_endless(task, fit, objective, found), kinked=fit.traits.kinked
+        endless=endless, kinked=fit.traits.kinked
     )
 
 
@@ -207,7 +208,7 @@ def _endless(task: Task, fit: Fit, objective: MeanLoss, found: Descent) -> bool:
     if not early or not smooth or np.all(task.alpha) or not _has_labels(fit):
         return False
     own = replace(task, epsilon=None, max_iter=_SEPARATING)
-    return descend(own, fit._replace(start=None, report=silent)).endless
+    return descend(own, fit._replace(start=None, report=silent)).endless != ""
 
 
 def _has_labels(fit: Fit) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_adreg._descent.continuation import narrow
 from sklearn_adreg._descent.loop import (
     SIZE_SHARE,
+    Endless,
     Goal,
     Method,
     Report,
@@ -24,6 +25,7 @@ from sklearn_adreg._descent.quasi_newton import QuasiNewton
 from sklearn_adreg._descent.recession import (
     falls_forever,
     falls_to_an_edge,
+    falls_with_a_scale,
     partly_falls_forever,
 )
 from sklearn_adreg._loss.check import unbounded
@@ -88,29 +90,28 @@ class Problem:
 
     def judged(self, state: State) -> State:
         """See whether there is a minimum where a descent has ended."""
-        endless = falls_forever(self.objective, self.penalty, state.theta)
-        if state.distant and not endless:
-            endless = self._partly_endless(state)
-        if not endless and self.tol < state.error and len(state.curve) <= self.max_iter:
-            endless = falls_to_an_edge(self.objective, self.penalty, state.theta)
-        return state._replace(endless=endless)
+        if state.endless:
+            return state
+        far = falls_forever(self.objective, self.penalty, state.theta)
+        if state.distant and not far and self.objective.n_outputs == 1:
+            far = self._partly_endless(state)
+        if not far and self._stopped(state):
+            far = falls_to_an_edge(self.objective, self.penalty, state.theta)
+        return state._replace(endless="far" if far else "")
+
+    def _stopped(self, state: State) -> bool:
+        """Whether a descent could not go on, short of its tolerance."""
+        return self.tol < state.error and len(state.curve) <= self.max_iter
 
     def _partly_endless(self, state: State) -> bool:
-        """Whether some unknowns run off, where white coordinates can tell."""
-        method = self.method
-        rows = self.objective.data.rows
-        n_features = rows.shape[1] - rows.intercept
-        bounded = self.penalty.curvature[:n_features].all()
-        if not isinstance(method, QuasiNewton) or bounded:
+        """Whether some unknowns run off."""
+        method, objective = self.method, self.objective
+        if self.penalty.free.sum() <= 1:
             return False
-        if self.objective.n_outputs > 1:
-            return False
-        coordinates = method.coordinates
-        if not coordinates.dense or coordinates.span is not None:
-            return False
-        bandwidth = float(np.cbrt(np.finfo(rows.dtype).eps))
+        coordinates = method.coordinates if isinstance(method, QuasiNewton) else None
+        bandwidth = float(np.cbrt(np.finfo(objective.data.rows.dtype).eps))
         return partly_falls_forever(
-            self.objective, self.penalty, coordinates, state, bandwidth
+            objective, self.penalty, coordinates, state, bandwidth
         )
 
     def descend(self, given: np.ndarray | None = None) -> State:
@@ -145,10 +146,26 @@ class Problem:
             point = self.objective.point(self.objective.linear_predictor(theta))
         goal = self._goal(1.0, outputs.size, 1.0, near)
         state = measured._towards(goal, 1.0, theta, point, near)
+        state = state._replace(endless=measured._endless_outputs(state, outputs.size))
         if outputs.basis is None:
             return state
         theta = np.where(free, outputs.spanned(state.theta), state.theta)
         return state._replace(theta=theta)
+
+    def _endless_outputs(self, state: State, size: float) -> Endless:
+        """Why there is no minimum for all of the predictors, if there is none.
+
+        The `size` is the loss of a unit. Classes run off while steps are short: there
+        it is asked of any end.
+        """
+        if falls_with_a_scale(
+            self.objective,
+            state.point.linear,
+            size,
+            converged=not self._stopped(state),
+        ):
+            return "exact"
+        return "far" if self._partly_endless(state) else ""
 
     def _towards(
         self,
@@ -361,7 +378,7 @@ def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
         loss_curve=_summed(curves),
         epsilon=min(state.epsilon for state in states),
         error=float(np.max([state.error for state in states])),
-        endless=any(state.endless for state in states),
+        endless=_first(states),
     )
 
 
@@ -375,11 +392,16 @@ def side_by_side(found: Sequence[Solution]) -> Solution:
         loss_curve=_summed([each.loss_curve for each in found]),
         epsilon=min(each.epsilon for each in found),
         error=float(np.max([each.error for each in found])),
-        endless=any(each.endless for each in found),
+        endless=_first(found),
         scale=np.concatenate(scales) if scales else None,
         settled=all(each.settled for each in found),
         validation=_summed(held) if held else None,
     )
+
+
+def _first(ends: Sequence[State | Solution]) -> Endless:
+    """Why one has no minimum, if one has none."""
+    return next((each.endless for each in ends if each.endless), "")
 
 
 def _summed(curves: Sequence[np.ndarray]) -> np.ndarray:
