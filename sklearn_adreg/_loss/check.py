@@ -279,10 +279,8 @@ def _check_derivatives(
     slopes = slopes.reshape(times, len(linear), -1)
     each = 2 * len(_STEPS)
     for output, unit in enumerate(units):
-        there, along = slice(1 + each * output, 1 + each * (output + 1)), slopes[0]
-        _check_secants(
-            whole.loss, values[there], slopes[there], along[:, output], unit
-        )
+        block, along = slice(1 + each * output, 1 + each * (output + 1)), slopes[0]
+        _check_secants(whole.loss, values[block], slopes[block], along[:, output], unit)
 
 
 def _check_secants(

@@ -19,7 +19,7 @@ from sklearn_adreg._descent.closed_form import (
     started_at,
     trajectory,
 )
-from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._descent.loop import Endless, Solution
 from sklearn_adreg._descent.recession import falls_forever
 from sklearn_adreg._descent.textbook import (
     constant_theta,
@@ -174,7 +174,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     check_bounded(task.loss, curve.tolist(), float(np.abs(curve[:2]).max()))
-    endless = "far" if _endless(task, fit, objective, found) else ""
+    endless: Endless = "far" if _endless(task, fit, objective, found) else ""
     return _solution(task, data, found)._replace(
         endless=endless, kinked=fit.traits.kinked
     )
