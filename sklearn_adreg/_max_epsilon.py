@@ -9,10 +9,18 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.descents import steps_on
 from sklearn_adreg._cv.folds import all_rows
+from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent
-from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg._validation import SPARSE, checked_target, checked_weights
+from sklearn_adreg._solve.task import Fit, Task, without_offset
+from sklearn_adreg._validation import (
+    SPARSE,
+    check_one_target,
+    checked_offset,
+    checked_row_data,
+    checked_target,
+    checked_weights,
+)
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import Loss, Name, SquaredError, get_loss
 
@@ -26,6 +34,9 @@ def max_stable_epsilon(
     alpha: Any = 0.0,
     fit_intercept: bool = True,
     backend: Literal["autograd", "jax"] | Backend = "autograd",
+    offset: Any = None,
+    row_data: Any = None,
+    n_outputs: int | None = None,
 ) -> float:
     r"""Return the largest step length with which gradient descent is stable.
 
@@ -57,6 +68,16 @@ def max_stable_epsilon(
     backend : {'autograd', 'jax'} or Backend, default='autograd'
         The library that differentiates the loss.
 
+    offset : array-like, shape (n_samples,) or (n_samples, n_targets), default=None
+        What is added to the linear predictor of each row, as in
+        `GradientDescentRegressor.fit`.
+
+    row_data : data frame, structured array or mapping of arrays, default=None
+        The keyword-only arguments of the loss, as in `GradientDescentRegressor.fit`.
+
+    n_outputs : int, default=None
+        Linear predictors a row, as in `GradientDescentRegressor`.
+
     Returns
     -------
     float
@@ -68,7 +89,7 @@ def max_stable_epsilon(
     Raises
     ------
     ValueError
-        If `y` is missing for a loss that needs it.
+        If `y`, or row data, are missing for a loss that needs them.
 
     See Also
     --------
@@ -94,7 +115,12 @@ def max_stable_epsilon(
     array([0.5])
     """
     model = GradientDescentRegressor(
-        loss, epsilon=1.0, alpha=alpha, fit_intercept=fit_intercept, backend=backend
+        loss,
+        epsilon=1.0,
+        alpha=alpha,
+        fit_intercept=fit_intercept,
+        backend=backend,
+        n_outputs=n_outputs,
     )
     model._validate_params()
     squared = bool(get_loss(loss) == SquaredError())
@@ -109,11 +135,30 @@ def max_stable_epsilon(
             "The target y must be given for other losses than squared error, whose "
             f"curvature depends on it. Got None with the loss {loss!r} instead."
         )
-    weights = checked_weights(sample_weight, X)
-    targets = checked_target(y, X.dtype)
-    task = Task.of(model, targets.shape[1], X.shape[1])
-    data = all_rows(Fit(X, targets, weights, None, silent))
+    fit, task = _checked(model, X, y, sample_weight, offset, row_data)
+    data = all_rows(fit)
     every, alphas = np.arange(X.shape[0]), np.atleast_2d(task.alpha)[None]
     with np.errstate(all="ignore"):  # trial points of a loss may overflow
-        (steps,) = steps_on(data, [every], task, alphas)
+        (steps,) = steps_on(data, [every], task, alphas, fit.row_names)
         return steps.max_epsilon(data, alphas)
+
+
+def _checked(
+    model: GradientDescentRegressor,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    offset: Any,
+    row_data: Any,
+) -> tuple[Fit, Task]:
+    """Return the data and the parameters, as `fit` checks them."""
+    targets = checked_target(y, X.dtype)
+    check_one_target(targets, outputs_of(model), model)
+    task = Task.of(model, targets.shape[1], X.shape[1])
+    weights = checked_weights(sample_weight, X)
+    shape = X.shape[0], targets.shape[1] * task.n_outputs
+    offsets = checked_offset(offset, shape, X.dtype)
+    known = checked_row_data(row_data, task.loss, len(targets), X.dtype)
+    targets, offsets = without_offset(task.loss, targets, offsets)
+    fit = Fit(X, targets, weights, None, silent).knowing(offsets, known)
+    return fit._replace(n_outputs=task.n_outputs), task

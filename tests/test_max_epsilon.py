@@ -47,12 +47,56 @@ def test_it_is_what_the_message_names(loss: str) -> None:
     assert_allclose(caught.value.max_epsilon, limit, rtol=1e-6)
 
 
+def priced(y: Any, z: Any, *, cost: Any) -> Any:
+    return cost * (y - z) ** 2
+
+
+def both(y: Any, z: Any) -> Any:
+    return (y - z[:, 0]) ** 2 + 2 * (y - z[:, 0] - z[:, 1]) ** 2
+
+
+def test_what_a_loss_sees_of_its_row() -> None:
+    """Quadratic losses: the limit is exact, and steps beyond diverge."""
+    X, y = data()
+    cost = {"cost": np.full(60, 3.0)}
+    ways: list[tuple[Any, dict[str, Any]]] = [
+        (priced, {"row_data": cost}),
+        (both, {"offset": X[:, 0]}),
+        ("squared_error", {"offset": X[:, 0]}),
+    ]
+    for loss, beside in ways:
+        n_outputs = 2 if loss is both else None
+        limit = max_stable_epsilon(X, y, loss=loss, n_outputs=n_outputs, **beside)
+        model = GradientDescentRegressor(
+            loss, n_outputs=n_outputs, max_iter=5000, tol=0, epsilon=0.99 * limit
+        )
+        assert np.isfinite(model.fit(X, y, **beside).coef_).all()
+        with pytest.raises(DivergenceError) as caught:
+            model.set_params(epsilon=1.01 * limit).fit(X, y, **beside)
+        assert_allclose(caught.value.max_epsilon, limit, rtol=1e-6)
+
+
+def test_exposures() -> None:
+    X, y = data()
+    exposure = np.log1p(np.arange(60.0))
+    limit = max_stable_epsilon(X, y, loss="poisson", offset=exposure)
+    assert limit < 0.6 * max_stable_epsilon(X, y, loss="poisson")
+    model = GradientDescentRegressor("poisson", epsilon=1e3 * limit)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(X, y, offset=exposure)
+    assert_allclose(caught.value.max_epsilon, limit, rtol=1e-6)
+
+
 def test_what_it_needs() -> None:
     X, y = data()
     with pytest.raises(ValueError, match=r"y must be given.*'huber'"):
         max_stable_epsilon(X, loss="huber")
     with pytest.raises(ValueError, match="'alpha' parameter"):
         max_stable_epsilon(X, y, alpha=-1.0)
+    with pytest.raises(ValueError, match="priced needs row_data with 'cost'"):
+        max_stable_epsilon(X, y, loss=priced)
+    with pytest.raises(ValueError, match=r"offset must have shape \(60,\)"):
+        max_stable_epsilon(X, y, offset=[1.0])
     with pytest.raises(ValueError, match="NaN"):
         max_stable_epsilon(np.full_like(X, np.nan), y)
     assert max_stable_epsilon(np.ones((5, 2))) == np.inf

@@ -345,3 +345,19 @@ def test_one_output_keeps_its_shapes() -> None:
     model = GradientDescentRegressor("log_cosh", n_outputs=1).fit(X, y)
     assert model.coef_.shape == (2,)
     assert model.predict(X).shape == (len(y),)
+
+
+@pytest.mark.parametrize("loss", [NormalLogLikelihood(), StudentTLogLikelihood()])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_units_of_the_targets(loss: Any, fit_intercept: bool) -> None:
+    """Intercepts, or a column of ones in their place, take up the units."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    y = X @ [1.0, 2.0, 3.0] + np.exp(0.3 * X[:, 0]) * rng.standard_normal(400) + 0.5
+    if not fit_intercept:
+        X = np.column_stack([np.ones(400), X])
+    model = GradientDescentRegressor(loss, fit_intercept=fit_intercept)
+    expected = model.fit(X, y).predict(X)
+    assert np.isfinite(expected).all()
+    for unit in (1e-8, 1e-4, 1e8):
+        assert_allclose(model.fit(X, unit * y).predict(X) / unit, expected, atol=2e-5)

@@ -409,3 +409,14 @@ def test_exponential_losses_far_from_one_outlier(a: float) -> None:
     near = 1.4e5 if a < 0 else 0.0
     best = minimize_scalar(constant, (near - 50, near)).fun
     assert constant(model.intercept_) <= best * (1 + PROMISED)
+
+
+def test_a_constant_target_is_fitted_exactly(backend: Any) -> None:
+    """Slopes at a kink do not vanish: the best value of each row tells the end."""
+    X = np.random.default_rng(0).standard_normal((50, 2))
+    for loss in (Pinball(0.9), Pinball(0.2)):
+        for level in (3.0, 0.1, 0.0):
+            model = GradientDescentRegressor(loss, backend=backend)
+            assert_allclose(
+                model.fit(X, np.full(50, level)).predict(X), level, atol=0.1
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -18,6 +19,9 @@ _BALANCED = 0.2
 # Of several predictors a row some may be levels of the targets, and some logarithms of
 # their spread: each is tried at either, so often in turn.
 _TURNS = 2
+# So many columns, whose second moments are a part of the price of a fit, may tell where
+# predictors without intercepts are nearest constants.
+_MOST_COLUMNS = 1 << 10
 # How closely their constants are found where it is not asked for.
 _CONSTANTS_PRECISION = 1e-9
 
@@ -96,14 +100,14 @@ def output_units(objective: MeanLoss) -> tuple[np.ndarray, np.ndarray]:
     is better; the second has the spread as its unit, and the others one.
     """
     rows, target, weight, *_ = objective.data
+    if not rows.intercept:
+        return output_units(_with_intercepts(objective))
     kept = np.asarray(rows.numpy(target)[rows.nonzero(weight)], dtype=np.float64)
     middle = float(np.median(kept))
     spread = float(np.median(np.abs(kept - middle)) or np.std(kept) or 1.0)
     levels = [(0.0, 1.0), (middle, spread), (float(np.log(spread)), 1.0)]
     found = np.zeros(objective.n_outputs)
     units = np.ones(objective.n_outputs)
-    if not rows.intercept:
-        return found, units
     best = _value(objective, found)
     for _, output in product(range(_TURNS), range(len(found))):
         for level, unit in levels:
@@ -125,11 +129,36 @@ def _theta(objective: MeanLoss, levels: np.ndarray) -> np.ndarray:
     return theta
 
 
+def _with_intercepts(objective: MeanLoss) -> MeanLoss:
+    """Return the mean loss of k predictors a row as a function of intercepts."""
+    (constants,) = objective.of_constants()
+    rows = replace(constants.data.rows, intercept=True)
+    return replace(constants, data=constants.data._replace(rows=rows))
+
+
+def _nearest_constants(objective: MeanLoss, precision: float) -> np.ndarray:
+    """Theta without intercepts whose predictors are nearest the best constants.
+
+    A column of X, or some together, may be nearly constant. Zero where that is better.
+    """
+    rows, _, weight, *_ = objective.data
+    if rows.shape[1] > _MOST_COLUMNS:
+        return np.zeros(rows.shape[1] * objective.n_outputs)
+    levels = _best_constants(_with_intercepts(objective), precision)
+    cross = rows.rmatvec(weight)
+    nearest = np.linalg.lstsq(rows.gram(weight), cross, rcond=None)[0]
+    theta = np.outer(nearest, levels).reshape(-1)
+    value, at_zero = (
+        objective.value(objective.linear_predictor(each)) for each in (theta, 0 * theta)
+    )
+    return theta if value < at_zero else 0 * theta
+
+
 def _best_constants(objective: MeanLoss, precision: float) -> np.ndarray:
     """Theta of the constants of k predictors a row, by BFGS."""
-    levels, units = output_units(objective)
     if not objective.data.rows.intercept:
-        return _theta(objective, levels)
+        return _nearest_constants(objective, precision)
+    levels, units = output_units(objective)
 
     def value_and_slope(moves: np.ndarray) -> tuple[float, np.ndarray]:
         theta = _theta(objective, levels + units * moves)

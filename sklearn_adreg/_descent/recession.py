@@ -145,15 +145,9 @@ def falls_with_a_scale(
         lengths = np.maximum(lengths, np.sqrt(eps) * kept.std(axis=0))
     highest = objective.value(linear) + _RISEN * size
     for move in np.diag(lengths):
-        (moved,), _ = rows.apply(_shifted, linear, by=move)
-        if not objective.value(moved) < highest:
+        if not objective.value(objective.moved(linear, move)) < highest:
             return True
     return False
-
-
-def _shifted(_xp: Any, linear: Any, by: Any) -> Any:
-    """Visitor: linear predictors, each moved by a constant."""
-    return (linear + by,), ()
 
 
 def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:

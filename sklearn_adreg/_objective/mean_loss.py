@@ -133,6 +133,10 @@ class MeanLoss:
         """Change of the linear predictors along a direction; one product with X."""
         return self.data.rows.matvec(_by_output(direction, self.units))
 
+    def moved(self, linear: Any, by: np.ndarray) -> Any:
+        """Linear predictors, each moved by a constant, (k,)."""
+        return self.data.rows.apply(_moved, linear, by=by)[0][0]
+
     def value(self, linear: Any) -> float:
         """Mean loss, without a window."""
         return float(self._visited(linear)[1][0]) + self.constant
@@ -400,6 +404,11 @@ def _across(vector: Any, other: Any) -> Any:
     """One number a row, to be multiplied with all that belongs to the row."""
     extra = other.ndim - vector.ndim
     return vector.reshape(vector.shape + (1,) * extra) if extra > 0 else vector
+
+
+def _moved(_xp: Any, linear: Any, by: Any) -> Any:
+    """Visitor: linear predictors, each moved by a constant."""
+    return (linear + by,), ()
 
 
 def _by_output(theta: Any, units: tuple[float, ...] | None) -> Any:

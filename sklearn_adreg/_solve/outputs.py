@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._descent.constant import output_units
+from sklearn_adreg._descent.constant import output_units, slopes_at
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._rows.moments import positive_roots
 
@@ -32,6 +32,9 @@ _REMEASURED = 2
 _AROUND, _NO_SLOPE = 1.0, 1e-10
 # Units change by no more: where a predictor has nearly no curvature, it is not known.
 _MOST = 1e3
+# A loss a unit off is at most so many times what slopes and curvatures foretell; units
+# are halved so often, from the most.
+_RISING, _HALVINGS = 4.0, 60
 # Mean curvatures of white predictors, relative to the largest, are raised to this.
 _RAISED = 1e-3
 
@@ -97,7 +100,29 @@ def _measured(
         change = np.sqrt(np.asarray(square, np.float64)) / curvature / units
         known = np.isfinite(change) & (change > 0)
         units = units * np.where(known, np.clip(change, 1 / _MOST, _MOST), 1.0)
+        units = _near(objective, linear, units, curvature)
     return units, _mean_curvature(objective.at_units(units).through(_SMOOTH), linear)
+
+
+def _near(
+    objective: MeanLoss, linear: Any, units: np.ndarray, curvature: np.ndarray
+) -> np.ndarray:
+    """Halve units until the loss that far off is no more than a few times foretold.
+
+    A predictor that has nearly no curvature here may have much elsewhere: so has the
+    logarithm of a scale that is far above all errors.
+    """
+    here, point, units = objective.value(linear), objective.point(linear), units.copy()
+    _, steepness = slopes_at(objective, point)
+    for output, direction in enumerate(np.eye(len(units))):
+        for _ in range(_HALVINGS):
+            unit, highest = units[output], here
+            highest += _RISING * unit * (steepness + curvature * unit)[output]
+            ways = (objective.moved(linear, way * unit * direction) for way in (-1, 1))
+            if all(objective.value(each) <= highest for each in ways):
+                break
+            units[output] /= 2
+    return units
 
 
 def _mean_curvature(objective: MeanLoss, linear: Any) -> np.ndarray:

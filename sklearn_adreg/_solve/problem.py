@@ -37,7 +37,7 @@ from sklearn_adreg._rows.place import check_unseen
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared, way
-from sklearn_adreg._solve.start import best_start, refusal, rough, units
+from sklearn_adreg._solve.start import above_exact, best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError, Loss
 
@@ -187,6 +187,10 @@ class Problem:
                 near=None if near is None else near * spread,
                 straight=self._may_be_straight,
             )
+            if self.tol < state.error and self.traits.convex and not self.traits.linked:
+                left = above_exact(self.objective, state.curve[-1])
+                error = max(goal.relative(left, state.curve[-1]), 0.0)
+                state = state._replace(error=min(state.error, error))
             certain = state.error
         if not windows or not (self.windows or self._sharp(state.theta, goal)):
             # Of a smooth loss distances tell more than values where its rows bend.

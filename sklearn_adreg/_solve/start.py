@@ -133,5 +133,22 @@ def _size(objective: MeanLoss, scale: float, spread: float) -> float:
     return size
 
 
+def above_exact(objective: MeanLoss, value: float) -> float:
+    """How far a value of a convex objective is above that of exact predictions.
+
+    Where each row's loss is least at its target none is below. Infinite where one is
+    not, as it is told by targets that are a little larger or smaller.
+    """
+    rows, target = objective.data.rows, objective.data.target
+    exact = rows.numpy(objective.losses(target))
+    sizes = np.abs(rows.numpy(target))
+    reach = float(np.sqrt(np.finfo(rows.dtype).eps)) * float(sizes.max() or 1.0)
+    for scale in (-reach, reach):
+        (wrong,), _ = rows.apply(_moved, target, scale=scale)
+        if not (rows.numpy(objective.losses(wrong)) >= exact).all():
+            return np.inf
+    return value - objective.value(target)
+
+
 def _moved(_xp: object, target: np.ndarray, scale: float) -> object:
     return (target + scale,), ()

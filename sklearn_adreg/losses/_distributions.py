@@ -69,6 +69,8 @@ class NormalLogLikelihood(_LocationScale):
 
     Use it where rows differ in how well they can be predicted: for intervals that are
     as wide as they must be, and for a mean that trusts precise rows more.
+    Without an intercept :math:`\sigma` is 1 where a row of X is zero, in units of `y`:
+    such a model is not the same in other units, and may have several minima.
 
     See Also
     --------
