@@ -51,7 +51,8 @@ class Goal:
     `scale` is the change of the linear predictor that `tol` is relative to, `size` the
     loss of predictions that are wrong by so much, `reach` an upper estimate of the
     distance to the minimum, both root mean squares of linear predictors, and `eps` the
-    rounding of the data's float type.
+    rounding of the data's float type. Where another descent starts at the end it may be
+    `rough`: a model need not be fresh to be believed.
     """
 
     tol: float
@@ -61,6 +62,7 @@ class Goal:
     reach: float
     eps: float
     report: Report
+    rough: bool = False
 
     def enough(self, value: float) -> float:
         """Difference of objectives that is tolerated; `value` is the objective."""
@@ -113,9 +115,7 @@ class Objective(Protocol):
     def point(self, linear: Any, ray: Any, length: float) -> Point:
         """Differentiate at a distance along a ray."""
 
-    def after(
-        self, linear: Any, direction: np.ndarray
-    ) -> tuple[Point, np.ndarray] | None:
+    def after(self, linear: Any, direction: np.ndarray) -> Point | None:
         """Differentiate a whole step away, with the gradient, where X is read once."""
 
     def gradient(self, point: Point) -> np.ndarray:
@@ -264,7 +264,7 @@ def minimise(
             memory = method.learn(memory, trial.length, after.gradient - state.gradient)
             goal.report(np.array(after.curve[-1:]))
             state = after
-        elif step.fresh or renewed:
+        elif step.fresh or renewed or goal.rough:
             judged = True
             break
         else:
@@ -345,18 +345,15 @@ class _Line:
         self._objective, self._penalty = objective, penalty
         self._state, self._step = state, step
         self._points: dict[float, Point] = {}
-        self._gradients: dict[float, np.ndarray] = {}
         value = state.point.value + penalty.value(state.theta)
         self.start = Trial(0.0, step.slope, value)
 
     def trial(self, length: float) -> Trial:
         """Evaluate the objective at a length."""
-        linear, found = self._state.point.linear, None
+        linear, point = self._state.point.linear, None
         if length == 1:
-            found = self._objective.after(linear, self._step.direction)
-        if found is not None:
-            point, self._gradients[length] = found
-        else:
+            point = self._objective.after(linear, self._step.direction)
+        if point is None:
             point = self._objective.point(linear, self._ray, length)
         self._points[length] = point
         theta = self._theta(length)
@@ -394,10 +391,7 @@ class _Line:
             self._points[length],
             self._theta(length),
         )
-        gradient = self._gradients.get(length)
-        if gradient is None:
-            gradient = objective.gradient(point)
-        gradient = gradient + self._penalty.gradient(theta)
+        gradient = objective.gradient(point) + self._penalty.gradient(theta)
         value = objective.value(point.linear) if objective.bandwidth else point.value
         return self._state._replace(
             theta=theta,

@@ -181,8 +181,9 @@ class QuasiNewton:
         floor = _STRONGEST if memory is None else memory.floor
         times = 1 if memory is None else memory.times
         moments = None if memory is None else memory.moments
+        # Fewer rows tell the mean curvature than tell a Hessian that is kept.
         some, bent = objective.curved(
-            state.point, goal.curvature_bandwidth, goal.scale, times
+            state.point, goal.curvature_bandwidth, goal.scale, times if newton else 0
         )
         mean = bent.mean_curvature or goal.curvature
         weakest = goal.weakest_damping(state.curve[-1], mean)

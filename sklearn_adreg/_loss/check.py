@@ -279,8 +279,9 @@ def _check_derivatives(
     slopes = slopes.reshape(times, len(linear), -1)
     each = 2 * len(_STEPS)
     for output, unit in enumerate(units):
-        block, along = slice(1 + each * output, 1 + each * (output + 1)), slopes[0]
-        _check_secants(whole.loss, values[block], slopes[block], along[:, output], unit)
+        part = slice(1 + each * output, 1 + each * (output + 1))
+        around = values[part], slopes[part]
+        _check_secants(whole.loss, *around, slopes[0, :, output], unit)
 
 
 def _check_secants(

@@ -66,7 +66,8 @@ class Point(NamedTuple):
     `linear`, `slope` and `curvature` are row vectors, the last two weighted. The
     `curvature` of each row, in absolute value, and its mean are known within a window
     and None otherwise; the value is then that of the loss in the window.
-    `directional_derivative` is that along the ray that led here.
+    `directional_derivative` is that along the ray that led here, and `gradient` that by
+    theta, where it came with the same reading of X.
     """
 
     linear: Any
@@ -75,6 +76,7 @@ class Point(NamedTuple):
     curvature: Any
     directional_derivative: float
     mean_curvature: float | None
+    gradient: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -169,26 +171,40 @@ class MeanLoss:
             float(mean_curvature) if further else None,
         )
 
-    def after(
-        self, linear: Any, direction: np.ndarray
-    ) -> tuple[Point, np.ndarray] | None:
-        """Differentiate a whole step away, with the gradient by theta there.
+    def at(self, theta: np.ndarray) -> Point:
+        """Differentiate at theta, with the gradient, from one reading of X."""
+        rows, _, _, offset, _ = self.data
+        if offset is None:
+            shape = () if self.units is None else (self.n_outputs,)
+            offset = rows.vector(np.zeros((rows.shape[0], *shape)))
+        return self._visited_once(_Kept(self._slopes(1)), offset, theta)
 
-        X is read once, and the slopes of the rows are not kept. None in a window: what
-        is straight there is told by slopes.
+    def after(self, linear: Any, direction: np.ndarray) -> Point | None:
+        """Differentiate a whole step away, with the gradient, from one reading of X.
+
+        The slopes of the rows are not kept. None in a window: what is straight there is
+        told by slopes.
         """
         if self.bandwidth > 0:
             return None
-        (value, *_), gradient, there = self.data.rows.visit(
-            _by_output(direction, self.units), self._slopes(1), linear, *self._labels
+        return self._visited_once(self._slopes(1), linear, direction)
+
+    def _visited_once(
+        self, visitor: _Slopes | _Kept, linear: Any, direction: np.ndarray
+    ) -> Point:
+        """Differentiate without a window, with the gradient and maybe the slopes."""
+        (value, *_), gradient, there, *slope = self.data.rows.visit(
+            _by_output(direction, self.units), visitor, linear, *self._labels
         )
         gradient = np.asarray(gradient, dtype=np.float64).reshape(direction.shape)
         value = float(np.asarray(value).sum()) + self.constant
-        along = float(gradient @ direction)
-        return Point(there, value, None, None, along, None), gradient
+        along, kept = float(gradient @ direction), slope[0] if slope else None
+        return Point(there, value, kept, None, along, None, gradient)
 
     def gradient(self, point: Point) -> np.ndarray:
-        """Gradient by theta; one product with X."""
+        """Gradient by theta; one product with X unless it came with the point."""
+        if point.gradient is not None:
+            return point.gradient
         pulled = self.data.rows.rmatvec(point.slope)
         return pulled if self.units is None else pulled.reshape(-1)
 
@@ -367,11 +383,12 @@ class MeanLoss:
 
     def _some(self, times: int = 0) -> tuple[MeanLoss, np.ndarray]:
         """Rows that stand for all, with weights that sum to one, and their numbers."""
-        if times not in self._parts:
+        enough = self._enough(times)
+        if enough not in self._parts:
             counted = self.data.rows.nonzero(self.data.weight)
-            index = spread_out(counted, self._enough(times))
-            self._parts[times] = replace(self, data=self.data.part(index)), index
-        return self._parts[times]
+            index = spread_out(counted, enough)
+            self._parts[enough] = replace(self, data=self.data.part(index)), index
+        return self._parts[enough]
 
     @cached_property
     def _parts(self) -> dict[int, tuple[MeanLoss, np.ndarray]]:
@@ -485,6 +502,17 @@ class _Slopes:
             return vectors, (*sums, 0.0)
         bent = absolute(xp, curvature[0])
         return (*vectors, bent), (*sums, trace_in_units(xp, bent, units).sum())
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Visitor: slopes that are kept, beside those that X is multiplied with."""
+
+    slopes: _Slopes
+
+    def __call__(self, xp: Any, *vectors: Any) -> Any:
+        (slope, *others), sums = self.slopes(xp, *vectors)
+        return (slope, *others, slope), sums
 
 
 def weighted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:

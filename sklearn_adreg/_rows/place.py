@@ -26,7 +26,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_adreg._rows.device import DeviceRows, device_rows
-from sklearn_adreg._rows.host import HostRows
+from sklearn_adreg._rows.host import HostRows, gathered
 from sklearn_adreg._rows.moments import (
     Moments,
     centred,
@@ -171,7 +171,8 @@ def place_by_sample(
         part = data.part(sample)
         return data, moments_of(part.rows, part.left, part.weight)
     left = y[sample] if offset is None else y[sample] - offset[sample]
-    few, moments = measured(X[sample], left, shares, intercept=intercept)
+    some = gathered(X, sample)
+    few, moments = measured(some, left, shares, intercept=intercept)
     return data_on(replace(few, source=X), y, weight, offset, row_data), moments
 
 

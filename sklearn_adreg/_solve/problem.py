@@ -72,7 +72,7 @@ class Problem:
     `least_squares` is theta where it came with the second moments, and `sample` are
     the numbers of rows that stand for all, where there are many. The rows are `unseen`
     where it is not checked yet that all of X is finite, and `constant` is theta of the
-    best constant where it is known.
+    best constant where it is known. `rough` is as in `Goal`.
     """
 
     objective: MeanLoss
@@ -87,6 +87,7 @@ class Problem:
     sample: np.ndarray | None = None
     unseen: bool = False
     constant: np.ndarray | None = None
+    rough: bool = False
 
     def judged(self, state: State) -> State:
         """See whether there is a minimum where a descent has ended."""
@@ -249,6 +250,7 @@ class Problem:
             self.penalty,
             candidates,
             linked=self.traits.linked,
+            kinked=self.windows,
             known_constant=self.constant,
         )
         return theta, point, None if number > 0 or near is None else float(near)
@@ -277,16 +279,21 @@ class Problem:
         """Return the problem of a sample of the rows, to be solved roughly."""
         if self.sample is None:
             return self
-        data = self.objective.data.part(self.sample)
+        data, method = self.objective.data.part(self.sample), self.method
+        if isinstance(method, QuasiNewton):
+            # All rows may be whitened by these: of the first steps they need no Hessian.
+            method = replace(method, of_all=True)
         kinked = self.traits.kinked
         steps = min(self.max_iter, _SAMPLE_STEPS_KINKED) if kinked else _SAMPLE_STEPS
         return replace(
             self,
             objective=replace(self.objective, data=data),
+            method=method,
             sample=None,
             tol=max(self.tol, _SAMPLE_TOL),
             max_iter=steps,
             report=silent,
+            rough=True,
         )
 
     def goal(self, point: Point, near: float | None = None) -> tuple[Goal, float]:
@@ -301,7 +308,14 @@ class Problem:
         reach = scale if near is None else min(near * spread, scale)
         eps = float(np.finfo(self.objective.data.rows.dtype).eps)
         return Goal(
-            self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, eps, self.report
+            self.tol,
+            self.max_iter,
+            scale,
+            SIZE_SHARE * size,
+            reach,
+            eps,
+            self.report,
+            self.rough,
         )
 
 

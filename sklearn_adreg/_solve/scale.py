@@ -321,9 +321,9 @@ class _Target:
             if found.scale * step.change > _SHORTER * last:
                 break
             last = found.scale * step.change
-            seen = one.objective.after(state.point.linear, step.direction)
-            assert seen is not None
-            point, gradient = seen
+            there = one.objective.after(state.point.linear, step.direction)
+            assert there is not None
+            point = there
             stepped = _Fitted(state.theta + step.direction, point.linear, found.scale)
             after = self._begun(*self._in_units(stepped, 1 / found.scale))
             if after is None:
@@ -333,7 +333,7 @@ class _Target:
             if step.change <= _NEARLY * goal.tol * goal.scale and gone <= self._tol:
                 break
             theta, linear = self._in_units(found, found.scale)
-            gradient = gradient + penalty.gradient(theta)
+            gradient = one.objective.gradient(point) + penalty.gradient(theta)
             memory = method.learn(memory, 1.0, gradient - state.gradient)
             state = state._replace(
                 theta=theta, point=point._replace(linear=linear), gradient=gradient

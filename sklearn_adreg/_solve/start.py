@@ -40,13 +40,15 @@ def best_start(
     candidates: Sequence[np.ndarray],
     *,
     linked: bool,
+    kinked: bool = False,
     known_constant: np.ndarray | None = None,
 ) -> tuple[int, np.ndarray, Point]:
     """Return the theta of the least objective on some rows, and its point on all.
 
     It is the best constant, or one of the candidates: the first at which the loss is
     finite on all rows, an error where there is none. The number is that of the
-    candidate.
+    candidate. Where it is not `kinked` the gradient there comes from the same reading
+    of X, of which a constant needs no product.
     """
     precision = _ROUGH_CONSTANT
     if known_constant is None:
@@ -60,7 +62,10 @@ def best_start(
         values.append(value if np.isfinite(value) else np.inf)
     for number in map(int, np.argsort(values, kind="stable")):
         theta = starts[number]
-        point = objective.point(objective.linear_predictor(theta))
+        if kinked or theta is constant:
+            point = objective.point(objective.linear_predictor(theta))
+        else:
+            point = objective.at(theta)
         if not np.isfinite(point.value):
             continue
         doubtful = known_constant is None and (linked or theta is constant)
