@@ -38,6 +38,7 @@ default_role = "py:obj"  # `name` in a docstring links to what it names
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+autodoc_typehints = "none"  # the types are in the docstrings, in words
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

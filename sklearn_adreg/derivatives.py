@@ -181,7 +181,7 @@ def ode_residual(
     *,
     backend: str | Backend = "autograd",
 ) -> Any:
-    r"""Compute what a function leaves of an ordinary differential equation.
+    r"""Compute the residual of an ordinary differential equation for a function.
 
     The equation is written as an expression that is zero for a solution:
     :math:`y'' = -y`, which sine and cosine solve, as ``y[2] + y[0]``.

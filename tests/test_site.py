@@ -325,6 +325,11 @@ def test_internal_links_hold() -> None:
                 assert place in places[target], f"{page} links to {link}"
 
 
+def test_authors_are_not_taken_for_lists() -> None:
+    for page in SITE.glob("generated/*.html"):  # "R. Koenker" alone on a line is item R
+        assert not re.search(r'<ol class="(upper|lower)', page.read_text("utf-8")), page
+
+
 def test_examples_download_as_notebooks() -> None:
     for page in SITE.glob("auto_examples/plot_*.html"):
         notebook = escape(f"{page.stem}.ipynb")

@@ -48,7 +48,8 @@ class Pinball(PointwiseLoss):
 
     References
     ----------
-    .. [1] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46, 1978.
+    .. [1] R. Koenker, G. Bassett, "Regression quantiles",
+       Econometrica 46, 1978.
 
     Examples
     --------

@@ -239,7 +239,8 @@ class Hinge(_MarginLoss):
 
     References
     ----------
-    .. [1] C. Cortes, V. Vapnik, "Support-vector networks", Machine Learning 20, 1995.
+    .. [1] C. Cortes, V. Vapnik, "Support-vector networks",
+       Machine Learning 20, 1995.
 
     Examples
     --------

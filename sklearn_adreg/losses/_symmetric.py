@@ -150,7 +150,8 @@ class EpsilonInsensitive(PointwiseLoss):
 
     References
     ----------
-    .. [1] V. N. Vapnik, "The Nature of Statistical Learning Theory", Springer, 1995.
+    .. [1] V. N. Vapnik, "The Nature of Statistical Learning Theory",
+       Springer, 1995.
 
     Examples
     --------
