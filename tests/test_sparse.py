@@ -309,3 +309,35 @@ def test_conjugate_gradients() -> None:
     assert_allclose(single.coef_, double.coef_, atol=1e-5)
     few = GradientDescentRegressor(alpha=0.02, tol=0, max_iter=7).fit(X, Y)
     assert few.n_iter_ == 7
+
+
+def test_conjugate_gradients_with_fewer_rows() -> None:
+    rng, n_rows, n_columns = np.random.default_rng(0), 1100, 2200
+    for decay in (0.0, 0.9):  # columns as frequent as each other, and as words are
+        shares = np.arange(1.0, n_columns + 1) ** -decay
+        rows = rng.integers(0, n_rows, 11_000)
+        columns = rng.choice(n_columns, 11_000, p=shares / shares.sum())
+        X = sparse.csr_array((np.ones(11_000), (rows, columns)), (n_rows, n_columns))
+        offset, noise = rng.standard_normal((2, n_rows, 2))
+        Y = np.asarray(X @ rng.standard_normal((n_columns, 2)) + noise + 3.0)
+        centred = X.toarray() - X.mean(axis=0)
+        for strength in (1e-4, 1e-1):
+            model = GradientDescentRegressor(alpha=strength, tol=1e-10)
+            model.fit(X, Y + offset, offset=offset)
+            gram = centred @ centred.T + strength * n_rows / 2 * np.eye(n_rows)
+            expected = centred.T @ np.linalg.solve(gram, Y - Y.mean(axis=0))
+            assert_allclose(model.coef_, expected.T, atol=1e-6)
+            before = model.coef_.copy()
+            model.set_params(warm_start=True, tol=1e-8).fit(X, Y)
+            assert_allclose(model.coef_, before, atol=1e-6)
+            assert model.n_iter_ <= 5
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array])
+def test_columns_whose_squares_vanish(kind: Any) -> None:
+    X, y = design(), np.arange(300.0)
+    model = GradientDescentRegressor(alpha=1e-3).fit(kind(X), y)  # some are constant
+    assert np.isfinite(model.coef_).all()
+    X[::2, 3] = 1e-170
+    with pytest.raises(ValueError, match=r"squares of X .* underflow"):
+        model.fit(kind(X), y)

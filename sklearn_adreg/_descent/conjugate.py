@@ -140,32 +140,39 @@ class _Descent:
         return cls(rows, weight, penalty, inverse, float(lowest))
 
     def begun(self, theta: np.ndarray, gradient: Any) -> _State:
-        """Start from a gradient of the mean loss, along the scaled gradient."""
+        """Start from a gradient of the mean loss, along the scaled gradient.
+
+        The state has arrays of its own, over which steps write.
+        """
         whole = np.asarray(gradient, np.float64) + self.penalty.gradient(theta)
         scaled = self.inverse * whole
         square = _products(whole, scaled)
         reach = np.full(len(square), 1 / self.lowest if self.lowest > 0 else np.nan)
-        return _State(theta, whole, -scaled, square, reach)
+        return _State(theta.copy(), whole, -scaled, square, reach)
 
     def stepped(self, state: _State) -> _State:
-        """Step to the minimum along the directions."""
+        """Step to the minimum along the directions, in the arrays of the state.
+
+        Vectors as long as theta take a fifth of the time of text-sized problems, and
+        new ones in each step as much again for each four of them.
+        """
         theta, gradient, direction, square, reach, *_ = state
-        _, pulled = self.rows.visit(direction, _weighted, self.weight)
         curved = self.penalty.gradient(direction)
-        curved += np.asarray(pulled)
+        curved += np.asarray(self.rows.visit(direction, _weighted, self.weight)[1])
         bend = _products(direction, curved)
         length = np.where(bend > 0, square / _positive(bend), 0.0)
+        theta += length * direction
         curved *= length
-        gradient = gradient + curved
-        scaled = self.inverse * gradient
+        gradient += curved
+        scaled = np.multiply(self.inverse, gradient, out=curved)
         smaller = _products(gradient, scaled)
         turn, beyond = smaller / _positive(square), reach - length
-        turned = turn * direction
-        turned -= scaled
+        direction *= turn
+        direction -= scaled
         return _State(
-            theta + length * direction,
+            theta,
             gradient,
-            turned,
+            direction,
             smaller,
             beyond / (self.lowest * beyond + turn),
             (*state.gains, length * square)[-_DELAY:],
@@ -184,8 +191,8 @@ class _Descent:
 
 
 def _products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Inner products of columns."""
-    return np.einsum("pk,pk->k", left, right)
+    """Inner products of columns; by BLAS where there is one."""
+    return np.matmul(left.T[:, None], right.T[:, :, None])[:, 0, 0]
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -40,7 +40,8 @@ _FEW_ROWS = 64
 class SparseRows(HostVectors):
     """Rows of `source`, or those that `index` names, less the drift.
 
-    `source` has no duplicate entries; where some columns were shifted it is a copy.
+    `source` has no duplicate entries; where some columns were shifted it is a copy. The
+    drift is the mean of its entries by `shares`, if these are known.
     """
 
     dense: ClassVar[bool] = False
@@ -50,6 +51,7 @@ class SparseRows(HostVectors):
     mean: np.ndarray
     intercept: bool
     index: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +71,11 @@ class SparseRows(HostVectors):
         """The rows less what was subtracted from entries, gathered when asked for."""
         return self.source if self.index is None else self.source[self.index]
 
+    @cached_property
+    def transposed(self) -> Any:
+        """The same transposed, without a copy; SciPy checks what it transposes."""
+        return self.X.T
+
     def matvec(self, theta: np.ndarray) -> np.ndarray:
         """Linear predictors: (p,) or (p, k) to (n,) or (n, k)."""
         coef = theta[: len(self.drift)].astype(self.dtype, copy=False)
@@ -76,15 +83,19 @@ class SparseRows(HostVectors):
         level = np.asarray(level).astype(self.dtype)
         if not coef.any():  # as at the start of a descent
             return np.zeros((self.shape[0], *coef.shape[1:]), self.dtype) + level
-        return np.asarray(self.X @ coef + level)
+        product = np.asarray(self.X @ coef)
+        product += level
+        return product
 
     def rmatvec(self, v: np.ndarray) -> np.ndarray:
         """Transposed rows times v: (n,) or (n, k) to (p,) or (p, k)."""
         v = v.astype(np.result_type(v, np.float64), copy=False)
-        total = v.sum(axis=0)
-        pulled = self.X.T @ v
-        pulled -= np.multiply.outer(self.drift, total)
-        return np.concatenate([pulled, total[None]]) if self.intercept else pulled
+        total, n_features = v.sum(axis=0), len(self.drift)
+        found = np.empty((n_features + self.intercept, *v.shape[1:]), v.dtype)
+        np.multiply.outer(self.drift, -total, out=found[:n_features])
+        found[:n_features] += self.transposed @ v
+        found[n_features:] = total
+        return found
 
     def gram(
         self,
@@ -118,7 +129,9 @@ class SparseRows(HostVectors):
             rows, (h,) = self.take(np.flatnonzero(h), h)
         h = h.astype(np.float64)
         X = rows.X.astype(np.float64, copy=False)
-        total, first = h.sum(), X.T @ h
+        total = h.sum()
+        known = rows.shares is not None and np.array_equal(h, rows.shares)
+        first = total * self.drift if known else X.T @ h
         squares = X.power(2).T @ h - self.drift * (2 * first - total * self.drift)
         return np.append(squares, total) if self.intercept else squares
 
@@ -162,7 +175,7 @@ def sparse_rows(X: Any, weight: np.ndarray | None, *, intercept: bool) -> Sparse
         X = X.copy()
         X.data -= shift[_columns_of(X)].astype(X.dtype)
         mean = SparseRows(X, nothing, nothing, False).rmatvec(shares)
-    return SparseRows(X, mean, shift + mean, intercept)
+    return SparseRows(X, mean, shift + mean, intercept, shares=shares)
 
 
 def _shift(rows: SparseRows, weight: np.ndarray) -> np.ndarray:

@@ -58,15 +58,17 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
     data, moments, coordinates = in_coordinates(task, fit)
     objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
     theta = np.zeros((data.rows.shape[1], fit.y.shape[1]))
-    if moments is not None and fit.start is None:
-        quadratic = Quadratic.of(moments, fit.curvature, intercept=task.intercept)
-        values, gradient = quadratic.values_and_gradient(theta)
-        first = float(values.sum()), gradient
-    else:
-        if fit.start is not None:
-            theta = coordinates.minimum_norm(data.rows.inner(*fit.start))
+    square = mean_square(fit.y, fit.weight) if moments is None else moments.square
+    if fit.start is not None:
+        theta = coordinates.minimum_norm(data.rows.inner(*fit.start))
         value, gradient = objective.value_and_gradient(theta)
         first = float(value), np.asarray(gradient)
+    else:
+        if moments is None:
+            cross = data.rows.rmatvec(data.weight[:, None] * data.target)
+        else:
+            _, cross = moments.bordered(task.intercept)
+        first = fit.curvature / 2 * float(square.sum()), -fit.curvature * cross
     eps = float(np.finfo(fit.X.dtype).eps)
     goal = Goal(
         task.tol,
@@ -77,7 +79,6 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         eps=eps,
         report=fit.report,
     )
-    square = mean_square(fit.y, fit.weight) if moments is None else moments.square
     scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()
     descend = refine if coordinates.dense else conjugate
