@@ -20,7 +20,7 @@ from sklearn_adreg._descent.closed_form import (
     trajectory,
 )
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._descent.recession import falls_forever
+from sklearn_adreg._descent.recession import falls_forever, has_tail
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_curvature,
@@ -38,8 +38,14 @@ from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.outputs import outputs_of_rows
+from sklearn_adreg._solve.prepare import way
+from sklearn_adreg._solve.problem import problem_of, silent
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
+
+# Steps in white coordinates tell labels that a plane separates after 10 to 40, to the
+# default tolerance: to 1e-3 a level without events is missed.
+_FURTHER_STEPS, _FURTHER_TOL = 100, 1e-6
 
 # Theta at the end, the objective at the start and after each step, and the error.
 Descent = tuple[np.ndarray, np.ndarray, float]
@@ -159,8 +165,8 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
         return stable_epsilon_of_loss(objective, start, scale, ridge)
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
-    every = range(theta.shape[1])
-    endless = any(_endless(task, fit, objective, theta, j) for j in every)
+    every, arrived = range(theta.shape[1]), error <= task.tol
+    endless = any(_endless(task, fit, objective, theta, j, arrived) for j in every)
     if task.n_outputs > 1:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
@@ -168,11 +174,36 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
 
 
 def _endless(
-    task: Task, fit: Fit, objective: MeanLoss, theta: np.ndarray, column: int
+    task: Task,
+    fit: Fit,
+    objective: MeanLoss,
+    theta: np.ndarray,
+    column: int,
+    arrived: bool,
 ) -> bool:
-    """Whether the objective of a target falls for ever beyond where steps end."""
+    """Whether the objective of a target falls for ever beyond where steps end.
+
+    Steps become short long before they show that some unknowns run off: where they have
+    arrived, and the loss of some rows has a tail, the descent goes on with steps of its
+    own, which lead far along it.
+    """
     alone = replace(objective, data=fit.of_target(objective.data, column))
-    return falls_forever(alone, task.penalty(fit.X.shape[1]), theta[:, column])
+    theta = theta[:, column]
+    if falls_forever(alone, task.penalty(fit.X.shape[1]), theta):
+        return True
+    bounded = np.all(task.alpha) or not fit.traits.convex or task.n_outputs > 1
+    if bounded or not arrived or not has_tail(alone, theta):
+        return False
+    tol = min(task.tol, _FURTHER_TOL)
+    own = replace(task, epsilon=None, max_iter=_FURTHER_STEPS, tol=tol)
+    prepare, _ = way(own)
+    prepared, rest = prepare(own, fit, by_sample=False), fit._replace(start=None)
+    windows = fit.traits.kinked
+    problem, _ = problem_of(own, rest, prepared, column, windows=windows)
+    theta = prepared.data.rows.inner(*alone.data.rows.outer(theta))
+    point = problem.objective.point(problem.objective.linear_predictor(theta))
+    state = replace(problem, report=silent).descend_from(theta, point)
+    return problem.judged(state).endless
 
 
 def _step_by_step(
