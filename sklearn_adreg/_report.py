@@ -159,6 +159,18 @@ def unconverged(
     )
 
 
+def rounded(rounding: float) -> str:
+    """Compose the warning for predictions that lose half of their digits, or more."""
+    return (
+        "Coefficients and intercept do not hold the digits of the predictions, which "
+        f"are rounded by about {rounding:.1g} standard deviations of y (units of the "
+        "linear predictor where the loss has an inverse link): columns of X are very "
+        "far from zero, or nearly depend on each other. Subtract from each column of X "
+        "a value near its mean, drop columns that others tell, or pass X in float64 "
+        "where it is float32."
+    )
+
+
 def endless(reason: Endless, params: dict[str, Any]) -> str:
     """Compose the warning for an objective without a minimum."""
     if reason == "exact":

@@ -7,6 +7,7 @@ from covering import in_turns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import linalg
+from sklearn.exceptions import ConvergenceWarning
 from statsmodels.datasets import longley
 
 from sklearn_adreg import GradientDescentRegressor
@@ -216,3 +217,41 @@ def test_any_shape_solves_the_normal_equations(
     model.fit(X, Y, sample_weight=s if weighted else None)
     scale = max(1.0, np.abs(expected).max())
     np.testing.assert_allclose(model.coef_, expected.T, atol=1e-9 * scale)
+
+
+def far_from_zero(shift):
+    """Columns about a shift, centred again without rounding, and targets."""
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((60, 3)) + shift * np.array([1, 0.7, -0.5])
+    centred = X - X[0]  # exact: the digits that a shift has taken are gone before
+    y = centred @ [1.0, -2.0, 0.5] + 0.1 * rng.standard_t(2, 60)
+    return X, centred, y
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_cosh", "absolute_error"])
+def test_columns_a_million_deviations_from_zero(loss):
+    X, centred, y = far_from_zero(1e6)
+    near = GradientDescentRegressor(loss, tol=1e-11).fit(centred, y)
+    far = GradientDescentRegressor(loss, tol=1e-11).fit(X, y)
+    level = np.longdouble(far.intercept_) + X[0] @ far.coef_.astype(np.longdouble)
+    # An intercept of 1e6 is rounded to 1e-10; of a median the curve is flat.
+    assert abs(level - near.intercept_) < 1e-9
+    off = X @ far.coef_ + far.intercept_ - near.predict(centred)
+    assert np.abs(off).max() < (1e-8 if loss == "absolute_error" else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_too_far_from_zero_for_coefficients_of_them(dtype):
+    X, centred, y = far_from_zero(1e12 if dtype is np.float64 else 1e5)
+    X, y = X.astype(dtype), y.astype(dtype)
+    exact = linalg.lstsq(np.column_stack([X - X[0], np.ones(60)]), y)[0]
+    model = GradientDescentRegressor()
+    with pytest.warns(ConvergenceWarning, match="do not hold the digits of the pred"):
+        model.fit(X, y)
+    off = model.predict(X) - (X - X[0]) @ exact[:3] - exact[3]
+    assert np.isfinite(off).all()
+    assert np.sqrt(np.mean(off**2)) > np.sqrt(np.finfo(dtype).eps) * y.std()
+    weight = np.arange(60) % 2
+    with pytest.warns(ConvergenceWarning, match="do not hold the digits of the pred"):
+        model.set_params(loss="huber").fit(X, y, sample_weight=weight)
+    model.fit(centred.astype(dtype), y)

@@ -92,6 +92,22 @@ def test_steps_of_a_given_length_down_a_loss_without_end(backend: Any) -> None:
         model.fit(X, NOISY)
 
 
+@pytest.mark.parametrize("epsilon", [0.1, 5.0])
+def test_short_steps_before_labels_are_separated(epsilon: float) -> None:
+    level = np.arange(300) < 30
+    Z, labels = np.column_stack([X, level]), np.where(level, -1.0, NOISY)
+    model = GradientDescentRegressor(logistic, epsilon=epsilon, tol=1e-2)
+    assert separates(SEPARABLE)
+    for rows, y in (X, SEPARABLE), (Z, labels):
+        with pytest.warns(ConvergenceWarning, match="no minimum"):
+            model.fit(rows, y)
+        model.set_params(alpha=1e-3).fit(rows, y)
+        model.set_params(alpha=0.0)
+    assert not separates(NOISY)
+    model.fit(X, NOISY)
+    model.set_params(loss=squared_hinge).fit(X, SEPARABLE)
+
+
 def test_steps_of_a_given_length_with_offsets() -> None:
     apart = np.abs(X[:, 0] - 0.3) > 0.3
     parameters: dict[str, Any] = {"epsilon": 2.0, "tol": 1e-3, "max_iter": 5_000}

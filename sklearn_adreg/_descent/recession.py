@@ -46,7 +46,9 @@ _GAIN_NOISE = 100.0
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
 # (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
-_TAIL, _INWARD = 1e-8, 64
+# The way is halved down to 2^-32 of that to theta, and theta itself is not looked at:
+# it may be next to where a loss becomes flat.
+_TAIL, _INWARD, _BESIDE = 1e-8, 64, 0.7
 # A loss that rises by as much as this part of that of its unit where a predictor moves
 # by so many of its roundings is sharper than floats are. (Of scales fitted to exact
 # targets in both float types, locations and rows, the least move is 2.)
@@ -61,6 +63,25 @@ def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> b
     index = spread_out(objective.data.rows.nonzero(objective.data.weight), _SOME_ROWS)
     some = replace(objective, data=objective.data.part(index))
     return _falls(some, theta, free) and _falls(objective, theta, free)
+
+
+def has_tail(objective: MeanLoss, theta: np.ndarray) -> bool:
+    """Whether the convex loss of some rows does not rise far out, on one side or both.
+
+    If all losses rise on both sides, their mean has a minimum.
+    """
+    rows, weight = objective.data.rows, objective.data.weight
+    target = np.abs(rows.numpy(objective.data.target)[rows.nonzero(weight)])
+    distance = _FAR * max(1.0, float(target.max()))
+    ones, linear = (
+        rows.vector(np.ones(rows.shape[0])),
+        objective.linear_predictor(theta),
+    )
+    for far in (distance, -distance):
+        slope = rows.numpy(objective.point(linear, ones, far).slope)
+        if not (np.sign(far) * slope[rows.nonzero(weight)] > 0).all():
+            return True
+    return False
 
 
 def partly_falls_forever(
@@ -162,21 +183,21 @@ def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -
 
 
 def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
+    """Whether it falls all along the ray, rather than to where it becomes flat."""
     linear, ray = objective.linear_predictor(theta), objective.ray(free)
-    far = objective.point(linear, ray, _FAR)
+    start, end, far = (objective.point(linear, ray, t) for t in (-1.0, 0.0, _FAR))
     if not far.directional_derivative <= 0:
         return False
-    start, end = (objective.point(linear, ray, t) for t in (-1.0, 0.0))
     eps = float(np.finfo(objective.data.rows.dtype).eps)
     noise = _GAIN_NOISE * eps * abs(end.value)
-    gained = start.value - end.value
-    if far.value < end.value - noise:
+    if far.directional_derivative < 0 and far.value < end.value - noise:
         return True
+    gained = start.value - min(end.value, far.value)
     if not (gained > noise and far.value <= end.value + noise):
         return False
-    for halvings in range(1, _INWARD):
-        part = 2.0**-halvings
-        slope = objective.point(linear, ray, part - 1.0).directional_derivative
+    for halvings in range(_INWARD):
+        distance = 2.0**-halvings * _FAR * _BESIDE
+        slope = objective.point(linear, ray, distance - 1.0).directional_derivative
         if slope != 0:
-            return -_TAIL * gained < part * slope < 0
+            return -_TAIL * gained < distance * slope < 0
     return False
