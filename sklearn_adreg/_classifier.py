@@ -37,11 +37,18 @@ _HANDED_ON = (
 
 
 def _has_probability(estimator: GradientDescentClassifier) -> bool:
-    """Whether predictions are probabilities: means of the labels 0 and 1."""
+    """Whether predictions are probabilities: means of the labels 0 and 1; an error."""
     given = estimator.loss
     loss = NAMED.get(given) if isinstance(given, str) else given
     linked = getattr(loss, "inverse_link", None) is not None
-    return linked and tuple(getattr(loss, "labels", ())) == (0, 1)
+    if linked and tuple(getattr(loss, "labels", ())) == (0, 1):
+        return True
+    raise AttributeError(
+        "The method predict_proba needs a loss of the labels 0 and 1 with an inverse "
+        "link, as 'log_loss' is: one with a method inverse_link(linear) and an "
+        f"attribute labels = (0, 1). Got {given!r} instead. Use decision_function, or "
+        "calibrate it (sklearn.calibration.CalibratedClassifierCV)."
+    )
 
 
 class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator):
@@ -152,9 +159,15 @@ class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator)
         The learning rate used; with 'auto' not comparable with a numeric `epsilon`, as
         in `GradientDescentRegressor`.
 
-    loss_ : object
-        The loss that was fitted, where it is an object that has probabilities or takes
-        row data; `Multinomial` for several classes with the log loss.
+    loss_ : object or list of n_classes objects
+        The loss of the fit, where it is an object that has an inverse link or takes row
+        data; `Multinomial` of several classes with the log loss. Of a loss with
+        ``scale="mad"`` it has the scale that was found: one for each class where these
+        are fitted against all others.
+
+    scale_ : float or ndarray of shape (n_classes,)
+        The standard deviation of the errors that was found, where `loss` has
+        ``scale="mad"``: of the labels less the linear predictor.
 
     n_features_in_ : int
         Number of features seen during `fit`.

@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from references import LASSO
 from scipy import sparse, special
+from scipy.stats import norm
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -25,6 +26,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.families.links import CLogLog
+from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.tools import add_constant
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentClassifier
@@ -33,6 +38,7 @@ from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import (
     Exponential,
     Hinge,
+    Huber,
     Multinomial,
     NormalLogLikelihood,
     PoissonDeviance,
@@ -386,7 +392,57 @@ def test_a_loss_says_whether_it_has_a_probability() -> None:
         "?",
     ]
     for loss in others:
-        assert not hasattr(GradientDescentClassifier(loss), "predict_proba")
+        model = GradientDescentClassifier(loss)
+        assert not hasattr(model, "predict_proba")
+        with pytest.raises(AttributeError) as caught:
+            model.predict_proba(X_FEW)
+        assert "labels = (0, 1). Got" in str(caught.value.__cause__)
+
+
+class Cloglog:
+    """An own loss that has a probability: the complementary log-log link."""
+
+    labels = 0, 1
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        right = adnp.where(y_true == 1, y_pred, 1 - y_pred)
+        return -adnp.log(right)
+
+    def inverse_link(self, linear: Any) -> Any:
+        return -adnp.expm1(-adnp.exp(linear))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_an_own_loss_with_a_probability(n_classes: int) -> None:
+    X, y = overlapping(n_classes)
+    model = GradientDescentClassifier(Cloglog(), tol=1e-9, alpha=0.0).fit(X, y)
+    each = np.stack(
+        [
+            GLM(y == k, add_constant(X), Binomial(CLogLog())).fit(tol=1e-12).predict()
+            for k in range(n_classes)
+        ],
+        axis=1,
+    )
+    found = model.predict_proba(X)
+    if n_classes == 2:
+        assert_allclose(found[:, 1], each[:, 1], atol=1e-6)
+    else:
+        assert_allclose(found, each / each.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_scale_that_is_estimated_is_kept(n_classes: int) -> None:
+    X, y = overlapping(n_classes)
+    model = GradientDescentClassifier(Huber(scale="mad"), alpha=0.0).fit(X, y)
+    scales = np.atleast_1d(model.scale_)
+    losses = model.loss_ if n_classes > 2 else [model.loss_]
+    assert scales.shape == (1 if n_classes == 2 else 3,)
+    assert_allclose([loss.scale for loss in losses], scales)
+    decision = model.decision_function(X).reshape(len(y), -1)
+    wanted = (y[:, None] == np.arange(n_classes)[-decision.shape[1] :]) * 2.0 - 1
+    errors = np.median(np.abs(wanted - decision), axis=0) / norm.ppf(0.75)
+    # Few rows are of the third class: a constant fits most of its labels exactly.
+    assert_allclose(scales[:2], errors[:2], rtol=1e-3)
 
 
 def test_predictions_go_by_the_loss_of_the_fit() -> None:

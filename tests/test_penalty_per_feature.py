@@ -12,10 +12,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import Lasso, QuantileRegressor
+from sklearn.linear_model import Lasso, LogisticRegression, QuantileRegressor
 from sklearn.model_selection import GridSearchCV, KFold
 
-from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
+from sklearn_adreg import (
+    GradientDescentClassifier,
+    GradientDescentRegressor,
+    GradientDescentRegressorCV,
+)
 from sklearn_adreg.exceptions import DivergenceError
 from sklearn_adreg.losses import Huber, Pinball
 
@@ -115,6 +119,22 @@ def test_more_columns_than_rows(wide: str) -> None:
     kept = X if wide == "dense" else sparse.csr_array(X)
     model = GradientDescentRegressor(alpha=alpha, tol=1e-10).fit(kept, y)
     assert_allclose(model.coef_, ridge_of(X, y, alpha)[:-1], atol=1e-8)
+
+
+def test_more_columns_than_rows_that_are_all_penalised() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 90)), rng.integers(0, 3, 40)
+    alpha = rng.random(90) + 0.1
+    model = GradientDescentClassifier(alpha=alpha, tol=1e-10)
+    peer = LogisticRegression(C=1 / 40, solver="newton-cg", tol=1e-12, max_iter=1000)
+    peer.fit(X / np.sqrt(alpha), y)
+    for kept in (X, sparse.csr_array(X), sparse.csc_array(X)):
+        model.fit(kept, y)
+        assert_allclose(model.coef_, peer.coef_ / np.sqrt(alpha), atol=1e-7)
+    model.set_params(warm_start=True).fit(X, y)
+    assert model.n_iter_ <= 1
+    one = GradientDescentRegressor(alpha=alpha, tol=1e-10).fit(X, y)
+    assert_allclose(one.coef_, ridge_of(X, y, alpha)[:-1], atol=1e-9)
 
 
 def test_kinks_and_scales() -> None:

