@@ -57,7 +57,7 @@ dist: $(VENV)/.dist ## Build sdist and wheel, and run the doctests of the wheel 
 	$(PYTHON) -m venv $(VENV_DIST)
 	$(VENV_DIST)/bin/python -m pip install --quiet pytest \
 		"$$(echo dist/*.whl)[$(EXTRAS)]"
-	cd dist && ../$(VENV_DIST)/bin/python -m pytest -q --doctest-modules \
+	cd dist && $(abspath $(VENV_DIST))/bin/python -m pytest -q --doctest-modules \
 		-o doctest_optionflags="NORMALIZE_WHITESPACE ELLIPSIS" -c /dev/null \
 		-p no:cacheprovider --rootdir=. --pyargs sklearn_adreg
 	@ls dist/*.whl dist/*.tar.gz

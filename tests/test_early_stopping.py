@@ -208,6 +208,13 @@ def test_draws_and_what_is_kept() -> None:
     assert not hasattr(model.fit(X, y), "validation_loss_curve_")
 
 
+def test_one_held_out_row() -> None:
+    # R^2 of one row is not defined: its loss is compared with that at the start.
+    model = GradientDescentRegressor(epsilon=0.05, validation_fraction=1e-3, **STOPPED)
+    curve = model.fit(X, y).validation_loss_curve_
+    assert model.n_iter_ == expected_steps(list(-curve[1:] / curve[0]), 1e-6, 5) > 6
+
+
 def test_messages() -> None:
     model = GradientDescentRegressor(early_stopping=True)
     with pytest.raises(ValueError, match=r"early_stopping.* False with epsilon='auto'"):

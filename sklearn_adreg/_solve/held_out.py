@@ -142,13 +142,15 @@ class Watch:
         patience = self.held.n_iter_no_change
         values: list[float] = []
         losses, best, gains = [self.losses(state.theta)], -np.inf, [np.inf]
+        # One row, or rows that are all alike, a constant predicts without a loss.
+        size = np.where(self.constants == 0, losses[0], self.constants)
         while len(values) < max_iter and (len(values) < patience or max(gains) >= tol):
             state, value = run(state, 1, report)
             if not len(value):
                 break  # where it stands is not finite
             values.append(value[0])
             losses.append(self.losses(state.theta))
-            score = float(spared(losses[-1][None], self.constants)[0])
+            score = float(spared(losses[-1][None], size)[0])
             # A score that is not finite is no gain.
             gains.append(score - best if np.isfinite(score) else -np.inf)
             gains, best = gains[-patience:], float(np.fmax(best, score))
