@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import in_turns
 from kinds_of_rows import host_rows
 from mean_losses import Setting
 from numpy.testing import assert_allclose
@@ -66,9 +67,13 @@ def test_scaled_columns_are_coordinates_too(loss: Any, shape: tuple[int, int]) -
     assert_allclose(ends[0].theta, ends[1].theta, rtol=0, atol=1e-5)
 
 
+# Each loss, in each place, of both shapes; an intercept is another column of the rows.
 @LOSS
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("shape", [(200, 8), (20, 50)], ids=["tall", "wide"])
+@pytest.mark.parametrize(
+    ("shape", "fit_intercept"),
+    in_turns([(200, 8), (20, 50)], [True, False]),
+    ids=["tall", "wide"],
+)
 def test_warm_start_goes_on(
     loss: Any, shape: tuple[int, int], fit_intercept: bool, place: Any
 ) -> None:

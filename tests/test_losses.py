@@ -18,6 +18,7 @@ import autograd
 import jax
 import numpy as np
 import pytest
+from conftest import BACKENDS
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 from targets import first_allowed
@@ -51,6 +52,15 @@ OTHERS = [
     *(EpsilonInsensitive(0), EpsilonInsensitive(1), NegativeBinomial(0.1)),
 ]
 LOSS = pytest.mark.parametrize("loss", [*LOSSES.values(), *OTHERS], ids=repr)
+# All of them with one backend; of what is compiled, each class once.
+LOSS_AND_BACKEND = pytest.mark.parametrize(
+    ("loss", "backend"),
+    [
+        pytest.param(loss, found, id=f"{loss!r}-{found.name}")
+        for found in BACKENDS
+        for loss in [*LOSSES.values(), *(OTHERS if found.name == "autograd" else [])]
+    ],
+)
 
 
 def in_domain(loss: Any, y: np.ndarray) -> np.ndarray:
@@ -92,7 +102,7 @@ def test_derivative_equals_finite_differences(loss: Any, backend: Backend) -> No
 
 # What autograd says of a derivative that is constant between kinks.
 @pytest.mark.filterwarnings("ignore:Output seems independent of input")
-@LOSS
+@LOSS_AND_BACKEND
 def test_second_derivative_equals_finite_differences(
     loss: Any, backend: Backend
 ) -> None:
@@ -138,7 +148,7 @@ def test_tiny_and_huge_errors_are_finite(loss: Any, backend: Backend) -> None:
     assert np.isfinite(results).all()
 
 
-@LOSS
+@LOSS_AND_BACKEND
 def test_float32_is_kept(loss: Any, backend: Backend) -> None:
     y, linear = (array.astype(np.float32) for array in drawn(loss))
     # NumPy's scalars, which a grid search passes, must not widen the arrays either.

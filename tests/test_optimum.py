@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import BACKENDS
 from references import (
     CASES,
     IDS,
@@ -26,6 +27,9 @@ from sklearn_adreg.losses import LOSSES
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
+# Those that `test_optimum` does not go by.
+DEFAULT = GradientDescentRegressor().backend
+OTHER_BACKENDS = [each for each in BACKENDS if each.name != DEFAULT]
 
 
 def check(
@@ -86,6 +90,7 @@ def test_optimum(loss: Any, case: Case, weighted: bool) -> None:
 
 
 @LOSS
+@pytest.mark.parametrize("backend", OTHER_BACKENDS, ids=lambda each: each.name)
 def test_optimum_by_each_backend(loss: Any, backend: Backend) -> None:
     check(loss, CASES[IDS.index("heavy")], True, {"backend": backend})
 
@@ -94,7 +99,8 @@ def test_optimum_by_each_backend(loss: Any, backend: Backend) -> None:
 @pytest.mark.parametrize(
     "name", ["squared_error", "absolute_error", "huber", "poisson_deviance", "tukey"]
 )
-def test_optimum_everywhere(name: str, place: dict[str, Any]) -> None:
+def test_optimum_on_a_device(name: str, device_backend: Backend, device: str) -> None:
+    place = {"backend": device_backend, "device": device}
     check(LOSSES[name], CASES[IDS.index("heavy")], True, place)
 
 
