@@ -68,6 +68,8 @@ def checked_alpha(
 
     It is the first of these that tells them. `name` says whose parameter it is.
     """
+    if type(alpha) is float and 0 <= alpha < np.inf:
+        return alpha  # arrays take 3 %, with all that follows, of a fit of 200 x 10
     given = np.asarray(alpha)
     expected = n_targets, n_features
     rule = (

@@ -281,7 +281,7 @@ class Problem:
             return self
         data, method = self.objective.data.part(self.sample), self.method
         if isinstance(method, QuasiNewton):
-            # All rows may be whitened by these: first steps need no Hessian of them.
+            # Others may be whitened by these: they need no Hessian to begin with.
             method = replace(method, of_all=True)
         kinked = self.traits.kinked
         steps = min(self.max_iter, _SAMPLE_STEPS_KINKED) if kinked else _SAMPLE_STEPS

@@ -185,6 +185,8 @@ class Task:
     @property
     def even(self) -> bool:
         """Whether the coefficients of an output are penalised alike: a round ridge."""
+        if isinstance(self.alpha, float):
+            return True
         alpha = np.atleast_2d(self.alpha)
         return bool((alpha == alpha[:, :1]).all())
 
