@@ -185,7 +185,8 @@ def checked_offset(
     if sparse.issparse(offset) or given.dtype.kind not in "biuf":
         raise ValueError(
             "The offset must be a dense array of real numbers. Got "
-            f"{described(offset, given)} instead."
+            f"{described(offset, given)} instead. Convert it with offset.toarray() or "
+            "offset.astype(float)."
         )
     n_rows, n_columns = shape
     if given.shape not in {(n_rows,), (n_rows, 1), shape}:

@@ -253,6 +253,7 @@ def test_zero_inflated_counts() -> None:
     [
         (cross_entropy, 0, "'n_outputs' parameter"),
         (cross_entropy, 1.5, "'n_outputs' parameter"),
+        (cross_entropy, True, "'n_outputs' parameter"),
         (cross_entropy, "two", "'n_outputs' parameter"),
         ("squared_error", 2, "what the loss SquaredError.. has itself, 1. Got 2"),
         (NormalLogLikelihood(), 3, "has itself, 2. Got 3"),

@@ -18,6 +18,11 @@ def outputs_of(estimator: Any) -> int:
             f"The attribute n_outputs of the loss {named(loss)} must be an integer, 1 "
             f"or more. Got {own!r} instead."
         )
+    if given is not None and not _is_count(given):
+        raise ValueError(
+            f"The 'n_outputs' parameter of {type(estimator).__name__} must be an "
+            f"integer, 1 or more, or None. Got {given!r} instead."
+        )
     if given is None:
         return 1 if own is None else int(own)
     if own is not None and own != given:
