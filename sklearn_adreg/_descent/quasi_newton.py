@@ -96,8 +96,6 @@ class QuasiNewton:
         memory: Memory | None,
     ) -> tuple[Step, Memory]:
         """Minimise the model at a state."""
-        slope = self.coordinates.gradient(state.gradient)
-        steepness = float(np.linalg.norm(slope))
         given = state.point.curvature is not None
         fresh = given or (memory is not None and memory.stale)
         if memory is None or fresh:
@@ -109,6 +107,14 @@ class QuasiNewton:
             # Where these are strong, what is left may look too small, by the root of
             # the condition number at the most: nothing better is known of it.
             fresh = len(memory.pairs) >= _WATCHED
+        slope = self.coordinates.gradient(state.gradient)
+        return self.towards(goal, slope, memory, fresh=fresh)
+
+    def towards(
+        self, goal: Goal, slope: np.ndarray, memory: Memory, *, fresh: bool
+    ) -> tuple[Step, Memory]:
+        """Minimise the model that is remembered, with a slope by the unknowns."""
+        steepness = float(np.linalg.norm(slope))
         along = slope if memory.vectors is None else memory.vectors.T @ slope
         # As far as the undamped metric leads, but not beyond what is known to be near.
         moves = np.minimum(np.abs(along) / memory.values, goal.reach)

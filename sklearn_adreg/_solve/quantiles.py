@@ -1,11 +1,17 @@
 """Several quantiles at once: each by itself first, and together where they cross.
 
 Quantiles of neighbouring levels must not cross on the training rows: z_j <= z_{j + 1}.
-A hinge on each difference, s max(z_j - z_{j + 1}, 0), holds them apart: where s is
+The nearest planes that do not are the start: where they cost no more than separate ones
+but for what is tolerated, they are the end as well. If not, steps stay in the cone of
+the rows where planes were near each other. The optimum in it is a lower bound of that
+in the cone of all rows: rows that cross then join, until putting planes in order costs
+no more than is tolerated above the bound.
+
+A penalty with corners, and columns too many to be whitened, have no such steps. There
+a hinge on each difference, s max(z_j - z_{j + 1}, 0), holds planes apart: where s is
 above the multipliers of the constraints, the optimum with the hinges is the constrained
-one [1]_. These are not known before, and are large on few rows, those of the hull: s
-becomes larger until lifting the planes by what is left of their crossing costs no more
-than is tolerated, above the optimum with hinges, which is a lower bound.
+one [1]_, and a lower bound of it before. Multipliers are not known before, and are
+large on few rows, those of the hull: s becomes larger until the bound is close.
 
 References
 ----------
@@ -21,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_adreg._descent.cone import Cone, WithinCone
 from sklearn_adreg._descent.continuation import narrow
 from sklearn_adreg._descent.loop import (
     SIZE_SHARE,
@@ -51,10 +58,13 @@ _STRONGER, _MOST_STRENGTHS = 10.0, 8
 _LOOSER = 10.0
 # Planes are lifted apart by this, in units of rounding of the largest prediction.
 _APART = 4.0
-# So many times the deepest crossing is further than planes have to move, as a root mean
-# square (of ten levels of 100,000 rows 0.5 and 10 in its place take two and four times
-# as long).
-_DEPTHS = 3.0
+# So many times as far as planes were put in order is further than they have to move, as
+# a root mean square (of ten levels of 100,000 rows with hinges, 0.5 and 10 in its place
+# take two and four times as long).
+_WAYS = 3.0
+# Rows that cross once others are in order join so many times, unless what is left is
+# this part of the deepest crossing: then planes are lifted by it.
+_MOST_REPEATS, _LEFT = 30, 1e-3
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,17 @@ class _Parts:
     def __call__(self, y_true: Any, z: Any, *, up: Any, down: Any) -> Any:
         error = y_true - z
         return error * (up - (up + down) * (error < 0))
+
+
+class _Order(NamedTuple):
+    """Theta whose planes do not cross, how far it has moved, and the deepest crossing.
+
+    The way is a root mean square of the linear predictors, of all levels together.
+    """
+
+    theta: np.ndarray
+    way: float
+    deepest: float
 
 
 class _Joint(NamedTuple):
@@ -81,12 +102,12 @@ class _Joint(NamedTuple):
         return self.task.loss
 
     def objective(self, strength: float) -> MeanLoss:
-        """Return the mean loss of the parts of rows, with hinges of a strength."""
+        """Return the mean loss of the parts of rows, with hinges of any strength."""
         rows, _, weight, *_ = self.prepared.data
         levels = np.array(self.loss.levels, dtype=np.float64)
         level = np.eye(len(levels))
-        parts = np.concatenate([level, level[:-1] - level[1:]])
-        nothing = np.zeros(len(level) - 1)
+        hinges = level[:-1] - level[1:] if strength > 0 else level[:0]
+        parts, nothing = np.concatenate([level, hinges]), np.zeros(len(hinges))
         # Weights sum to one over all parts: losses are so many times as large.
         times = len(parts)
         up = times * np.concatenate([levels, nothing])
@@ -114,12 +135,32 @@ class _Joint(NamedTuple):
         n_columns = self.prepared.data.rows.shape[1]
         return self.task.penalty(n_columns - self.task.intercept)
 
-    def descend(self, theta: np.ndarray, strength: float, near: float) -> State:
-        """Descend from theta, with an estimate of how far it has to move."""
+    @property
+    def strengths(self) -> np.ndarray:
+        """Strengths of hinges, of each attempt; zero where none are needed."""
+        grown = _STRONGER ** np.arange(_MOST_STRENGTHS)
+        n_rows = self.prepared.data.rows.shape[0]
+        return (0.0 if self.in_cone else np.sqrt(n_rows)) * grown
+
+    @property
+    def in_cone(self) -> bool:
+        """Whether steps can stay where planes do not cross."""
+        coordinates = self.prepared.coordinates
+        return coordinates is not None and coordinates.dense
+
+    def descend(
+        self, theta: np.ndarray, strength: float, near: float, held: np.ndarray
+    ) -> State:
+        """Descend from theta, with an estimate of how far it has to move.
+
+        The differences that are `held`, (n_rows, n_levels - 1), stay positive, or have
+        hinges.
+        """
         objective, goal, spread = self.objective(strength), *self._units(theta)
+        method: Any = self.method(self.fit, self.prepared, objective)
         point = objective.point(objective.linear_predictor(theta))
         return narrow(
-            self.method(self.fit, self.prepared, objective),
+            WithinCone(method, self._cone(held)) if self.in_cone else method,
             objective,
             self.penalty,
             goal,
@@ -129,18 +170,42 @@ class _Joint(NamedTuple):
             straight=True,
         )
 
-    def lifted(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
-        """Lift planes until none crosses the next one, and say by how much at most."""
-        rows, _, weight, *_ = self.prepared.data
-        columns = theta.reshape(-1, self.fit.n_outputs)
-        linear = rows.matvec(columns)[rows.nonzero(weight)]
-        rounding = float(np.finfo(rows.dtype).eps) * np.abs(linear).max()
-        gaps = np.diff(linear, axis=1).min(axis=0)
-        missing = np.maximum(_APART * rounding - gaps, 0.0)
-        found = columns.copy()
+    def in_order(self, theta: np.ndarray) -> _Order:
+        """Return planes that do not cross, the nearest ones but for what is lifted."""
+        coordinates = self.prepared.coordinates
+        crossed, found, way, deepest = None, theta, 0.0, 0.0
+        for _ in range(_MOST_REPEATS):
+            gaps, rounding = self.gaps(found)
+            missing = np.maximum(rounding - gaps.min(axis=0), 0.0)
+            deepest = max(deepest, float(missing.max()))
+            left = max(_LEFT * deepest, 2 * rounding)
+            if coordinates is None or not self.in_cone or missing.max() <= left:
+                break
+            crossed = gaps < 0 if crossed is None else crossed | (gaps < 0)
+            found, way = self._cone(crossed).nearest(theta, coordinates)
+        way = way if self.in_cone else deepest
+        columns = found.reshape(-1, self.fit.n_outputs).copy()
         heights = np.concatenate([[0.0], np.cumsum(missing)])
-        found[-1] += heights - np.median(heights)
-        return found.reshape(-1), float(missing.max())
+        columns[-1] += heights - np.median(heights)
+        return _Order(columns.reshape(-1), way, deepest)
+
+    def gaps(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        """Differences of neighbouring planes in the rows, and what is none in these.
+
+        (n_rows, n_levels - 1); where rows have no weight, they are infinite.
+        """
+        rows, _, weight, *_ = self.prepared.data
+        linear = rows.numpy(rows.matvec(theta.reshape(-1, self.fit.n_outputs)))
+        counted = rows.numpy(weight) > 0
+        gaps = np.where(counted[:, None], np.diff(linear, axis=1), np.inf)
+        largest = np.abs(linear[counted]).max()
+        return gaps, _APART * float(np.finfo(rows.dtype).eps * largest)
+
+    def _cone(self, held: np.ndarray) -> Cone:
+        index, coordinates = np.flatnonzero(held.any(axis=1)), self.prepared.coordinates
+        assert coordinates is not None
+        rows, _ = self.prepared.data.rows.take(index)
+        return Cone(rows, held[index], coordinates.factor)
 
     def value(self, theta: np.ndarray) -> float:
         """Objective at theta whose planes do not cross."""
@@ -234,25 +299,29 @@ def _of_level(task: Task, fit: Fit, number: int) -> tuple[Task, Fit]:
 
 
 def _held_apart(joint: _Joint, solution: Solution) -> Solution:
-    """Descend with hinges of growing strengths until planes need no lifting."""
+    """Descend with more rows held, or stronger hinges, until order costs nothing."""
     task, rows = joint.task, joint.prepared.data.rows
     theta = rows.inner(solution.coef, solution.intercept).reshape(-1)
-    curve, error = list(solution.loss_curve), solution.error
-    strength, least = float(np.sqrt(rows.shape[0])), curve[-1]
-    lifted, depth = joint.lifted(theta)
-    value = joint.value(lifted)
-    for _ in range(_MOST_STRENGTHS):
+    curve, error, least = (
+        [*solution.loss_curve],
+        solution.error,
+        solution.loss_curve[-1],
+    )
+    order = joint.in_order(theta)
+    value, held = joint.value(order.theta), joint.gaps(theta)[0] < 0
+    for strength in joint.strengths:
         if value - least <= _LOOSER * task.tol * abs(value):
             break
-        state = joint.descend(theta, strength, _DEPTHS * depth)
+        held |= joint.gaps(order.theta)[0] <= order.deepest
+        start = order.theta if joint.in_cone else theta
+        state = joint.descend(start, strength, _WAYS * order.way, held)
         theta, least, error = state.theta, state.curve[-1], state.error / _LOOSER
         curve.extend(state.curve[1:])
-        lifted, depth = joint.lifted(theta)
-        value = joint.value(lifted)
-        strength *= _STRONGER
-    if value - least > _LOOSER * task.tol * abs(value):  # lifting still costs more
+        order = joint.in_order(theta)
+        value = joint.value(order.theta)
+    if value - least > _LOOSER * task.tol * abs(value):  # order still costs more
         error = max(error, (value - least) / (_LOOSER * abs(value)))
-    coef, intercept = rows.outer(lifted.reshape(-1, joint.fit.n_outputs))
+    coef, intercept = rows.outer(order.theta.reshape(-1, joint.fit.n_outputs))
     curve[-1] = value
     return solution._replace(
         coef=coef,
