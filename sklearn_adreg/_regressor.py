@@ -28,7 +28,7 @@ from sklearn_adreg._loss.linear import (
     scored_by_loss,
 )
 from sklearn_adreg._loss.outputs import outputs_of
-from sklearn_adreg._report import OFFSET_FORGOTTEN, endless, progress, unconverged
+from sklearn_adreg._report import OFFSET_FORGOTTEN, progress, unfinished
 from sklearn_adreg._solve.held_out import HeldOut, hold_out
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.score import d2
@@ -518,15 +518,7 @@ class GradientDescentRegressor(
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held))
         if solution.endless or not solution.error <= (self.tol or np.inf):
-            params = self.get_params()
-            text = endless(params) if solution.endless else ""
-            text = text or unconverged(
-                solution.error,
-                solution.n_iter,
-                params,
-                settled=solution.settled,
-                kinked=solution.kinked,
-            )
+            text = unfinished(solution, self.get_params(deep=False))
             warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.

@@ -12,15 +12,18 @@ the part of the unknowns in the null space of the Hessian.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
+from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.rows import spread_out
+from sklearn_adreg.losses import Loss
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32
@@ -38,6 +41,17 @@ _GAIN_NOISE = 100.0
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
 # (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
 _TAIL, _INWARD = 1e-8, 64
+
+# A mean loss that is negative, and so many times the first one in size, has no minimum
+# that floats could find beside it (both: the same).
+_BOTTOMLESS = 1e12
+
+
+def check_bounded(loss: Loss, curve: Sequence[float], size: float) -> None:
+    """Refuse a loss that has led to where there is no end; `size` is that of it."""
+    first, last = curve[0], curve[-1]
+    if last < -_BOTTOMLESS * (abs(first) + size) or np.isnan(last):
+        raise unbounded(loss, last, len(curve) - 1)
 
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:

@@ -20,7 +20,7 @@ from sklearn_adreg._descent.closed_form import (
     trajectory,
 )
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._descent.recession import falls_forever
+from sklearn_adreg._descent.recession import check_bounded, falls_forever
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_curvature,
@@ -39,7 +39,7 @@ from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.held_out import Watch
 from sklearn_adreg._solve.outputs import outputs_of_rows
-from sklearn_adreg._solve.problem import check_bounded, descend, silent
+from sklearn_adreg._solve.problem import descend, silent
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
 
