@@ -211,10 +211,9 @@ def _endless(task: Task, fit: Fit, objective: MeanLoss, found: Descent) -> bool:
 
 
 def _has_labels(fit: Fit) -> bool:
-    """Whether each target is one of two numbers."""
-    target, _ = fit.counted
-    low, high = target.min(axis=0), target.max(axis=0)
-    return bool(((target == low) | (target == high)).all())
+    """Whether each target is one of two numbers, or of as many as there are outputs."""
+    most = max(2, fit.n_outputs)
+    return all(len(np.unique(each)) <= most for each in fit.counted[0].T)
 
 
 def _step_by_step(
