@@ -28,13 +28,7 @@ from sklearn_adreg._loss.linear import (
     scored_by_loss,
 )
 from sklearn_adreg._loss.outputs import outputs_of
-from sklearn_adreg._report import (
-    OFFSET_FORGOTTEN,
-    endless,
-    progress,
-    rounded,
-    unconverged,
-)
+from sklearn_adreg._report import OFFSET_FORGOTTEN, progress, rounded, unfinished
 from sklearn_adreg._solve.held_out import HeldOut, hold_out
 from sklearn_adreg._solve.rounding import rounding_of_predictions
 from sklearn_adreg._solve.routes import solve
@@ -527,30 +521,18 @@ class GradientDescentRegressor(
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held))
-            rounding = rounding_of_predictions(task, fit, solution)
-        self._warn(solution, rounding, X.dtype)
+        rounding = rounding_of_predictions(task, fit, solution)
+        text = ""
+        if solution.endless or not solution.error <= (self.tol or np.inf):
+            text = unfinished(solution, self.get_params(deep=False))
+        elif rounding > max(self.tol, np.sqrt(np.finfo(X.dtype).eps)):
+            text = rounded(rounding)
+        if text:
+            warnings.warn(text, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.
         self._with_offset, self._n_outputs = offset is not None, task.n_outputs
         return self
-
-    def _warn(self, solution: Solution, rounding: float, dtype: np.dtype) -> None:
-        """Say why the fit is not what was asked for, where it is not."""
-        params, text = self.get_params(), ""
-        if solution.endless:
-            text = endless(solution.endless, params)
-        elif not solution.error <= (self.tol or np.inf):
-            text = unconverged(
-                solution.error,
-                solution.n_iter,
-                params,
-                settled=solution.settled,
-                kinked=solution.kinked,
-            )
-        elif rounding > max(self.tol, np.sqrt(np.finfo(dtype).eps)):
-            text = rounded(rounding)
-        if text:
-            warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
         self.coef_ = np.ascontiguousarray(solution.coef.T, dtype=dtype)

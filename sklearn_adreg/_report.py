@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._descent.loop import Endless
+from sklearn_adreg._descent.loop import Endless, Solution
 from sklearn_adreg.exceptions import DivergenceError
 
 # A model that was fitted with an offset is scored without one.
@@ -110,53 +110,52 @@ def limit(max_epsilon: float, *, exact: bool) -> str:
     return f"{number} by estimate, from the curvature of the loss at the start"
 
 
-def unconverged(
-    error: float,
-    n_iter: int,
-    params: dict[str, Any],
-    *,
-    settled: bool,
-    kinked: bool,
-) -> str:
+def unfinished(solution: Solution, params: dict[str, Any]) -> str:
     """Compose the warning for a descent that stopped short of its tolerance.
 
-    It is `settled` where the scale of the errors, if it is estimated, was found. Steps
-    of one length go back and forth where the loss is `kinked`.
+    Or whose objective has no minimum.
     """
-    if np.isnan(error):
+    if solution.endless:
+        return _endless(solution.endless, params)
+    if np.isnan(solution.error):
         reason = "a derivative of the loss is not finite there"
         remedy = (
             "Write the loss so that it has derivatives everywhere: beware of sqrt and "
             "log at zero, and of `where`, which differentiates both of its branches."
         )
-    elif not settled:
+    elif not solution.settled:
         reason = "no scale was found that is the one of its own fit's errors"
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
-    elif n_iter < params["max_iter"]:
+    elif solution.n_iter < params["max_iter"]:
         reason = "rounding errors stopped it"
         remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:
-        reason = f"max_iter={params['max_iter']} steps were not enough"
-        remedy = "Increase max_iter or tol"
-        if params["early_stopping"]:
-            reason += " for the score of held-out rows to stop rising"
-            remedy += ", or scale the columns (StandardScaler)"
-        elif kinked:
-            reason += (
-                ", as those of one length go back and forth where the slope of the "
-                "loss jumps or has no bound"
-            )
-            remedy = f"Use epsilon='auto', set a smaller epsilon, or {_SMOOTHED}"
-        elif params["epsilon"] != "auto":
-            remedy += (
-                ", scale the columns (StandardScaler), or use epsilon='auto', which "
-                "does not depend on the scale of X"
-            )
-        remedy += "."
+        reason, remedy = _too_few_steps(solution, params)
     return (
         f"Gradient descent did not converge, {reason}: it reached a tolerance of "
-        f"{error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"
+        f"{solution.error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"
     )
+
+
+def _too_few_steps(solution: Solution, params: dict[str, Any]) -> tuple[str, str]:
+    """Say why `max_iter` steps were not enough, and what helps."""
+    reason = f"max_iter={params['max_iter']} steps were not enough"
+    remedy = "Increase max_iter or tol"
+    if params["early_stopping"]:
+        reason += " for the score of held-out rows to stop rising"
+        remedy += ", or scale the columns (StandardScaler)"
+    elif solution.kinked:
+        reason += (
+            ", as those of one length go back and forth where the slope of the loss "
+            "jumps or has no bound"
+        )
+        remedy = f"Use epsilon='auto', set a smaller epsilon, or {_SMOOTHED}"
+    elif params["epsilon"] != "auto":
+        remedy += (
+            ", scale the columns (StandardScaler), or use epsilon='auto', which does "
+            "not depend on the scale of X"
+        )
+    return reason, f"{remedy}."
 
 
 def rounded(rounding: float) -> str:
@@ -171,7 +170,7 @@ def rounded(rounding: float) -> str:
     )
 
 
-def endless(reason: Endless, params: dict[str, Any]) -> str:
+def _endless(reason: Endless, params: dict[str, Any]) -> str:
     """Compose the warning for an objective without a minimum."""
     if reason == "exact":
         return (

@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import GradientDescentClassifier, GradientDescentRegressor
 from sklearn_adreg.losses import (
     Multinomial,
     NormalLogLikelihood,
@@ -90,6 +90,15 @@ def test_steps_that_end_before_they_have_separated_labels(backend: Any) -> None:
     model.set_params(max_iter=3)
     with pytest.warns(ConvergenceWarning, match="max_iter=3 steps were not enough"):
         model.fit(X, NOISY)
+
+
+def test_steps_that_end_before_they_have_separated_three_classes() -> None:
+    centres = np.array([[-9.0, -1.0], [-8.0, -9.0], [-1.0, 4.0]])
+    labels = np.arange(90) % 3
+    rows = centres[labels] + 0.8 * np.random.default_rng(1).standard_normal((90, 2))
+    model = GradientDescentClassifier(epsilon=0.02, alpha=0, max_iter=30)
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(rows, labels)
 
 
 def test_steps_of_a_given_length_down_a_loss_without_end(backend: Any) -> None:

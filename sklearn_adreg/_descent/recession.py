@@ -16,6 +16,7 @@ keeps predictions from being exact.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +24,12 @@ import numpy as np
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
+from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import positive_roots
 from sklearn_adreg._rows.rows import spread_out
+from sklearn_adreg.losses import Loss
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32
@@ -54,6 +57,17 @@ _TAIL, _INWARD, _BESIDE = 1e-8, 64, 0.7
 # targets in both float types, locations and rows, the least move is 2.)
 _RISEN, _ROUNDINGS = 0.5, 8.0
 
+# A mean loss that is negative, and so many times the first one in size, has no minimum
+# that floats could find beside it (both: the same).
+_BOTTOMLESS = 1e12
+
+
+def check_bounded(loss: Loss, curve: Sequence[float], size: float) -> None:
+    """Refuse a loss that has led to where there is no end; `size` is that of it."""
+    first, last = curve[0], curve[-1]
+    if last < -_BOTTOMLESS * (abs(first) + size) or np.isnan(last):
+        raise unbounded(loss, last, len(curve) - 1)
+
 
 def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
     """Whether the objective falls for ever beyond theta, in what is not penalised."""
@@ -66,21 +80,23 @@ def falls_forever(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> b
 
 
 def has_tail(objective: MeanLoss, theta: np.ndarray) -> bool:
-    """Whether the convex loss of some rows does not rise far out, on one side or both.
+    """Whether the convex loss of some rows does not rise, far out along a predictor.
 
-    If all losses rise on both sides, their mean has a minimum.
+    If all losses rise, both ways of each predictor, their mean has a minimum.
     """
-    rows, weight = objective.data.rows, objective.data.weight
-    target = np.abs(rows.numpy(objective.data.target)[rows.nonzero(weight)])
+    rows = objective.data.rows
+    counted = rows.nonzero(objective.data.weight)
+    target = np.abs(rows.numpy(objective.data.target)[counted])
     distance = _FAR * max(1.0, float(target.max()))
-    ones, linear = (
-        rows.vector(np.ones(rows.shape[0])),
-        objective.linear_predictor(theta),
-    )
-    for far in (distance, -distance):
-        slope = rows.numpy(objective.point(linear, ones, far).slope)
-        if not (np.sign(far) * slope[rows.nonzero(weight)] > 0).all():
-            return True
+    linear = objective.linear_predictor(theta)
+    for output, axis in enumerate(np.eye(objective.n_outputs)):
+        for far in (distance, -distance):
+            slope = rows.numpy(
+                objective.point(objective.moved(linear, far * axis)).slope
+            )
+            slope = slope[counted].reshape(-1, objective.n_outputs)[:, output]
+            if not (np.sign(far) * slope > 0).all():
+                return True
     return False
 
 

@@ -20,7 +20,7 @@ from sklearn_adreg._descent.closed_form import (
     trajectory,
 )
 from sklearn_adreg._descent.loop import Endless, Solution
-from sklearn_adreg._descent.recession import falls_forever, has_tail
+from sklearn_adreg._descent.recession import check_bounded, falls_forever, has_tail
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_curvature,
@@ -39,7 +39,7 @@ from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.held_out import Watch
 from sklearn_adreg._solve.outputs import outputs_of_rows
-from sklearn_adreg._solve.problem import check_bounded, descend, silent
+from sklearn_adreg._solve.problem import descend, silent
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
 
@@ -208,7 +208,7 @@ def _endless(task: Task, fit: Fit, objective: MeanLoss, found: Descent) -> bool:
     ends = list(zip(alone, theta.T, strict=True))
     if any(falls_forever(each, penalty, end) for each, end in ends):
         return True
-    bounded = np.all(task.alpha) or not fit.traits.convex or task.n_outputs > 1
+    bounded = np.all(task.alpha) or not fit.traits.convex
     if bounded or task.tol == 0 or not any(has_tail(each, end) for each, end in ends):
         return False
     tol = min(task.tol, _FURTHER_TOL)

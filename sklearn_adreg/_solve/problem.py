@@ -23,12 +23,12 @@ from sklearn_adreg._descent.loop import (
 )
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
 from sklearn_adreg._descent.recession import (
+    check_bounded,
     falls_forever,
     falls_to_an_edge,
     falls_with_a_scale,
     partly_falls_forever,
 )
-from sklearn_adreg._loss.check import unbounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
@@ -39,7 +39,7 @@ from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared, way
 from sklearn_adreg._solve.start import above_exact, best_start, refusal, rough, units
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg.losses import AbsoluteError, Loss
+from sklearn_adreg.losses import AbsoluteError
 
 # What is known of absolute error.
 ABSOLUTE = Traits(kinked=True, convex=True, linked=False)
@@ -59,9 +59,6 @@ _DEVIATIONS = 6.0
 # Fewer rows are not worth telling apart by whether they are straight: at half of them
 # the steps of 3,000 rows are 5 % more and the rows that are read 3 % less.
 _FEWEST_STRAIGHT = 1 << 12
-# A mean loss that is negative, and so many times the first one in size, has no minimum
-# that floats could find beside it (both: the same).
-_BOTTOMLESS = 1e12
 
 
 @dataclass(frozen=True)
@@ -317,13 +314,6 @@ class Problem:
             self.report,
             self.rough,
         )
-
-
-def check_bounded(loss: Loss, curve: Sequence[float], size: float) -> None:
-    """Refuse a loss that has led to where there is no end; `size` is that of it."""
-    first, last = curve[0], curve[-1]
-    if last < -_BOTTOMLESS * (abs(first) + size) or np.isnan(last):
-        raise unbounded(loss, last, len(curve) - 1)
 
 
 def descend(
