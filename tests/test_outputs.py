@@ -282,10 +282,10 @@ def test_the_search_finds_what_grid_search_finds(backend: str) -> None:
         **{"backend": backend, "device": "cpu" if backend == "jax" else None},
     }
     found = GradientDescentRegressorCV(
-        grid["epsilon"], alphas=grid["alpha"], scoring=log_likelihood, cv=2, **shared
+        grid["epsilon"], alphas=grid["alpha"], scoring=log_likelihood, cv=3, **shared
     ).fit(X, y)
     expected = GridSearchCV(
-        GradientDescentRegressor(**shared), grid, scoring=log_likelihood, cv=2
+        GradientDescentRegressor(**shared), grid, scoring=log_likelihood, cv=3
     ).fit(X, y)
     assert found.best_params_ == expected.best_params_
     assert_allclose(

@@ -64,8 +64,7 @@ def test_float32(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["huber", "pinball", "poisson_deviance"])
-def test_float32_on_a_device(name: str, device_backend: Any, device: str) -> None:
-    place = {"backend": device_backend, "device": device}
+def test_float32_everywhere(name: str, place: dict[str, Any]) -> None:
     X, y = drawn()
     long = fitted(name)
     X, y = X.astype(np.float32), y.astype(np.float32)
