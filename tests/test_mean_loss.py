@@ -108,6 +108,19 @@ def test_value_and_gradient(setting: Setting) -> None:
 
 
 @SETTING
+def test_one_reading_of_the_rows(setting: Setting) -> None:
+    objective, plain, theta = setting.on(host_rows), Plain(setting), setting.theta
+    if theta.ndim == 2:  # descents take one target at a time
+        return
+    found, point = objective.at(theta), objective.point(plain.linear(theta))
+    assert found.value == pytest.approx(plain.value(theta), rel=1e-11)
+    assert_allclose(found.linear, plain.linear(theta), rtol=1e-9, atol=1e-9)
+    assert_allclose(found.slope, point.slope, rtol=1e-9, atol=1e-12)
+    expected = gradient_by_differences(plain.value, theta)
+    assert_allclose(found.gradient, expected, **DIFFERENCES)
+
+
+@SETTING
 def test_along_a_ray(setting: Setting) -> None:
     objective, plain, theta = setting.on(host_rows), Plain(setting), setting.theta
     linear, ray = objective.linear_predictor(theta), objective.ray(setting.direction)
