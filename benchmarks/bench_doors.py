@@ -6,12 +6,15 @@ Run with names of the parts to run, or without for all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from _compare import BACKENDS, compare, gap_of, ours, run
-from _timing import interleaved, report
+from _timing import interleaved, report, timed
 from glum import GeneralizedLinearRegressor
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -166,6 +169,37 @@ def quantiles(n_rows: int = 100_000, n_columns: int = 25) -> None:
     report("  least step of neighbours, in deviations", f"{steps:.1e}", ">= -1e-8")
     crossed = (np.diff(separate, axis=1) < 0).any(axis=1).sum()
     report("  rows that cross one by one", f"{crossed}", "")
+    if find_spec("pyfixest") is not None:
+        seconds, found = by_pyfixest(X, y)
+        report("  pyfixest / together", f"{seconds / times['together']:.0f}", ">= 5")
+        theirs = sum(Pinball(q)(y, z).mean() for q, z in found.items())
+        report("  pinball losses, beside pyfixest", f"{losses[0] / theirs:.6f}", "")
+
+
+def by_pyfixest(X: np.ndarray, y: np.ndarray) -> tuple[float, dict[float, np.ndarray]]:
+    """Seconds of the exact process of all levels, once compiled, and predictions."""
+    names = [f"x{column}" for column in range(X.shape[1])]
+    frame = pd.DataFrame(X, columns=names).assign(y=y)
+    found: list[Any] = []
+
+    def fit(rows: pd.DataFrame) -> None:
+        found[:] = (
+            import_module("pyfixest")
+            .quantreg(
+                f"y ~ {' + '.join(names)}",
+                rows,
+                quantile=list(LEVELS),
+                multi_method="cfm1",
+                vcov="iid",
+            )
+            .to_list()
+        )
+
+    fit(frame.iloc[:1000])
+    seconds = timed(lambda: fit(frame))
+    dense = np.c_[np.ones(len(X)), X]
+    models = zip(LEVELS, found, strict=True)
+    return seconds, {q: dense @ model.coef().to_numpy() for q, model in models}
 
 
 PARTS = {part.__name__: part for part in (bernoulli, classifier, normal, quantiles)}

@@ -99,7 +99,7 @@ ROUTES = (
     Route("auto", "smooth", "squared", "any",
           "refinement, or conjugate gradients", "MeanLoss", solve_least_squares),
     Route("auto", "smooth", "quantiles", "any",
-          f"quasi-Newton, {_WINDOWS}, and hinges on what crosses",
+          f"quasi-Newton, {_WINDOWS}, without what crosses",
           "MeanLoss, StraightLoss", solve_quantiles),
     Route("auto", "l1", "quantiles", "any",
           f"proximal Newton, {_WINDOWS}, and hinges on what crosses",
