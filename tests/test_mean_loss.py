@@ -115,7 +115,7 @@ def test_one_reading_of_the_rows(setting: Setting) -> None:
     found, point = objective.at(theta), objective.point(plain.linear(theta))
     assert found.value == pytest.approx(plain.value(theta), rel=1e-11)
     assert_allclose(found.linear, plain.linear(theta), rtol=1e-9, atol=1e-9)
-    assert found.slope is not None
+    assert found.gradient is not None
     assert_allclose(found.slope, point.slope, rtol=1e-9, atol=1e-12)
     expected = gradient_by_differences(plain.value, theta)
     assert_allclose(found.gradient, expected, **DIFFERENCES)
