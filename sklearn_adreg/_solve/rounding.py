@@ -51,7 +51,8 @@ def _units(task: Task, y: np.ndarray) -> np.ndarray | float:
     if getattr(task.loss, "inverse_link", None) is not None:
         return 1.0
     units = y.std(axis=0, dtype=np.float64)
-    if not units.all():
-        units = np.where(units > 0, units, np.abs(y[0]) + (y[0] == 0))
+    same = y.min(axis=0) == y.max(axis=0)
+    if same.any():  # their standard deviation is rounding
+        units = np.where(same, np.abs(y[0]) + (y[0] == 0), units)
     # Of several predictors a row some may be logarithms, whose unit is one.
     return units if task.n_outputs == 1 else np.maximum(units, 1.0)
