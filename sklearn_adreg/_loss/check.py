@@ -240,15 +240,8 @@ def _check_derivatives(
 
     It is differentiated once: where it was tried, and all steps away.
     """
-    axes = np.eye(len(units), dtype=linear.dtype) if linear.ndim == 2 else [1.0]
-    moves = [
-        sign * step * unit * axis
-        for axis, unit in zip(axes, units, strict=True)
-        for sign in (1, -1)
-        for step in _STEPS
-    ]
-    moved = np.concatenate([linear, *(linear + move for move in moves)])
-    times = 1 + len(moves)
+    moved = _moved(linear, units)
+    times = len(moved) // len(linear)
     known = (np.concatenate([each] * times) for each in (y_true, *row_data))
     try:
         differentiate = backend.value_and_derivative(whole)
@@ -282,6 +275,18 @@ def _check_derivatives(
         part = slice(1 + each * output, 1 + each * (output + 1))
         around = values[part], slopes[part]
         _check_secants(whole.loss, *around, slopes[0, :, output], unit)
+
+
+def _moved(linear: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Linear predictors, then those a step away: along each axis, there and back."""
+    axes = np.eye(len(units), dtype=linear.dtype) if linear.ndim == 2 else [1.0]
+    moves = [
+        sign * step * unit * axis
+        for axis, unit in zip(axes, units, strict=True)
+        for sign in (1, -1)
+        for step in _STEPS
+    ]
+    return np.concatenate([linear, *(linear + move for move in moves)])
 
 
 def _check_secants(
