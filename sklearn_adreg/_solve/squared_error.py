@@ -65,7 +65,8 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         first = float(value), np.asarray(gradient)
     else:
         if moments is None:
-            cross = data.rows.rmatvec(data.weight[:, None] * data.target)
+            weight = data.rows.numpy(data.weight)[:, None]
+            cross = data.rows.rmatvec(data.rows.vector(weight * fit.y))
         else:
             _, cross = moments.bordered(task.intercept)
         first = fit.curvature / 2 * float(square.sum()), -fit.curvature * cross
