@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sklearn_adreg.numpy as adnp
+from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._rows.device import DeviceRows, device_rows
@@ -301,3 +302,17 @@ def test_loss_of_the_package(device_backend: Backend, device: str) -> None:
         objective = MeanLoss(labels, loss, device_backend)
         values.append(objective.value(objective.linear_predictor(np.zeros(5))))
     assert_allclose(values[1], values[0], rtol=1e-14)
+
+
+def test_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, 20)) * np.geomspace(1, 30, 20)
+    Y = X[:, :2] + rng.standard_normal((N_ROWS, 2))
+    weight = rng.integers(0, 3, N_ROWS)
+    model = GradientDescentRegressor(alpha=0.1, tol=1e-11).fit(X, Y, weight)
+    expected = model.coef_
+    # As of more columns than are whitened; JAX warns of what it truncates to float32.
+    monkeypatch.setattr("sklearn_adreg._solve.task.MAX_WHITENED", 8)
+    model.set_params(backend="jax", device="cpu").fit(X, Y, weight)
+    assert np.isfinite(model.coef_).all()
+    assert_allclose(model.coef_, expected, rtol=0, atol=1e-10)

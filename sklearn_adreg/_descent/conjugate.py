@@ -133,7 +133,8 @@ class _Descent:
             objective.data.rows,
             coordinates.factor[:, None] ** 2 / curvature,
         )
-        weight = curvature * objective.data.weight[:, None]
+        # In NumPy: outside of what is compiled, JAX would compute in float32.
+        weight = rows.vector(curvature * rows.numpy(objective.data.weight)[:, None])
         # The centred columns are orthogonal to that of the intercept, of curvature one.
         n_features = rows.shape[1] - rows.intercept
         lowest = (penalty.curvature * inverse)[:n_features].min(initial=1.0)

@@ -29,10 +29,9 @@ BLOCK_BYTES = 1 << 20
 # of a backend takes 0.1 to 0.2 ms whatever its rows, and fewer, larger ones are faster.
 _VISITED_BYTES = 1 << 23
 # Rows whose losses are differentiated at a time: a few arrays of that length fit in
-# cache.
-CHUNK_ROWS = 1 << 14
-# The same with the products with X, which want more: 0.7 to 0.9 times the time.
-_VISITED_ROWS = 1 << 15
+# cache. Of half as many fits take 1.05 to 1.1 times as long (Poisson, Huber, Cauchy and
+# pinball, 60,000 to 200,000 rows, and one-hot columns), of twice as many 0.95 to 1.07.
+_CHUNK_ROWS = 1 << 15
 # Where fewer rows than this part have a slope, they are gathered and read alone: 1.07
 # to 1.38 times as fast. Second moments cost more a row, and are worth it earlier.
 _SPARSE_SLOPES, SPARSE_CURVATURE = 0.1, 0.25
@@ -77,7 +76,7 @@ class HostVectors(Rows):
         """Visit all rows once, as many at a time as stay in cache."""
         numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
         n_rows, found = self.shape[0], None
-        for part in slices(n_rows, CHUNK_ROWS):
+        for part in slices(n_rows, _CHUNK_ROWS):
             seen = f(np, *(v[part] for v in vectors), **numbers)
             found = _collected(found, n_rows, part, seen)
         return found  # type: ignore[return-value]
@@ -212,7 +211,7 @@ class HostRows(HostVectors):
         numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
         n_rows, found = self.shape[0], None
         fitting = block_length(len(coef), self.dtype, _VISITED_BYTES)
-        for part, block in self.blocks(n_rows=min(fitting, _VISITED_ROWS)):
+        for part, block in self.blocks(n_rows=min(fitting, _CHUNK_ROWS)):
             chunks = (v[part] for v in vectors)
             outs, sums = f(np, block @ coef + level, *chunks, **numbers)
             seen = outs[1:], (*sums, *_pulled(block, outs[0]))

@@ -65,19 +65,14 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         first = float(value), np.asarray(gradient)
     else:
         if moments is None:
-            cross = data.rows.rmatvec(data.weight[:, None] * data.target)
+            weight = data.rows.numpy(data.weight)[:, None]
+            cross = data.rows.rmatvec(data.rows.vector(weight * fit.y))
         else:
             _, cross = moments.bordered(task.intercept)
         first = fit.curvature / 2 * float(square.sum()), -fit.curvature * cross
     eps = float(np.finfo(fit.X.dtype).eps)
     goal = Goal(
-        task.tol,
-        task.max_iter,
-        scale=1.0,
-        size=0.0,
-        reach=1.0,
-        eps=eps,
-        report=fit.report,
+        task.tol, task.max_iter, 1.0, size=0.0, reach=1.0, eps=eps, report=fit.report
     )
     scale = positive_roots(square)
     penalty = task.penalty(fit.X.shape[1]).column()
