@@ -133,7 +133,7 @@ def test_a_level_without_events(place: dict[str, Any], dtype: Any) -> None:
 @pytest.mark.parametrize(
     "penalty", [{}, {"alpha": 1e-3}, {"alpha": 1e-3, "l1_ratio": 1.0}]
 )
-def test_a_class_without_rows(backend: Any, penalty: dict[str, float]) -> None:
+def test_a_class_without_rows(backend: Any, penalty: dict[str, Any]) -> None:
     """Only its logarithm of odds runs off, as intercepts are not penalised."""
     labels = NOISY > 0
     model = GradientDescentRegressor(Multinomial(3), backend=backend, **penalty)
