@@ -21,7 +21,7 @@ _BALANCED = 0.2
 _TURNS = 2
 # So many columns, whose second moments are a part of the price of a fit, may tell where
 # predictors without intercepts are nearest constants.
-_MOST_COLUMNS = 1 << 10
+_MOST_NEARLY_CONSTANT = 1 << 10
 # How closely their constants are found where it is not asked for.
 _CONSTANTS_PRECISION = 1e-9
 
@@ -142,7 +142,7 @@ def _nearest_constants(objective: MeanLoss, precision: float) -> np.ndarray:
     A column of X, or some together, may be nearly constant. Zero where that is better.
     """
     rows, _, weight, *_ = objective.data
-    if rows.shape[1] > _MOST_COLUMNS:
+    if rows.shape[1] > _MOST_NEARLY_CONSTANT:
         return np.zeros(rows.shape[1] * objective.n_outputs)
     levels = _best_constants(_with_intercepts(objective), precision)
     cross = rows.rmatvec(weight)

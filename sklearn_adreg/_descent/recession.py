@@ -39,7 +39,7 @@ _FAR = 2.0**32
 _FAR_ALONE, _NULL = 2.0**6, 64.0
 # What still falls there is a tail if it does not end a little further on, as what is
 # flat from somewhere does, and does not rise far out: by this part of its slope.
-_BEYOND, _STEADY = 2.0**-5, 1e-2
+_FURTHER_ON, _STEADY = 2.0**-5, 1e-2
 # Where the last slope is looked for then, in parts of the way back.
 _ON_THE_WAY = 0.25, 0.5, 0.75
 # Rows that are asked first; all are where these fall without end.
@@ -122,7 +122,7 @@ def partly_falls_forever(
         return False
     still, slope = far.directional_derivative, end.directional_derivative
     if far.value < end.value - noise and still <= -_STEADY * slope:
-        beyond = objective.point(linear, ray, _BEYOND).directional_derivative
+        beyond = objective.point(linear, ray, _FURTHER_ON).directional_derivative
         return beyond < _STEADY * slope < 0
     for part in _ON_THE_WAY:
         slope = objective.point(linear, ray, -part).directional_derivative

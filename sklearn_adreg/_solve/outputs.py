@@ -34,7 +34,7 @@ _AROUND, _NO_SLOPE = 1.0, 1e-10
 _MOST = 1e3
 # A loss a unit off is at most so many times what slopes and curvatures foretell; units
 # are halved so often, from the most.
-_RISING, _HALVINGS = 4.0, 60
+_RISING, _UNIT_HALVINGS = 4.0, 60
 # Mean curvatures of white predictors, relative to the largest, are raised to this.
 _RAISED = 1e-3
 
@@ -115,7 +115,7 @@ def _near(
     here, point, units = objective.value(linear), objective.point(linear), units.copy()
     _, steepness = slopes_at(objective, point)
     for output, direction in enumerate(np.eye(len(units))):
-        for _ in range(_HALVINGS):
+        for _ in range(_UNIT_HALVINGS):
             unit, highest = units[output], here
             highest += _RISING * unit * (steepness + curvature * unit)[output]
             ways = (objective.moved(linear, way * unit * direction) for way in (-1, 1))
