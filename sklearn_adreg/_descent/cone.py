@@ -23,6 +23,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from sklearn_adreg._descent.coordinates import Coordinates
+from sklearn_adreg._descent.line_search import UNBOUNDED
 from sklearn_adreg._descent.loop import Goal, Objective, State, Step
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
 from sklearn_adreg._objective.penalty import Penalty
@@ -143,12 +144,18 @@ class WithinCone:
         slope = self.method.coordinates.gradient(state.gradient)
         root, gaps = inner.vectors * inner.scale, self.cone.gaps(state.theta)
         force, active = self.cone.force(gaps, -root @ (root.T @ slope), root, active)
-        if not len(active):
-            return step, (inner, active)
-        step, inner = self.method.towards(goal, slope - force, inner, fresh=step.fresh)
-        along = float(state.gradient @ step.direction)
-        # The multipliers times the differences are what the force does on the way.
-        step = step._replace(slope=along, gap=step.gap + step.slope - along)
+        if len(active):
+            step, inner = self.method.towards(
+                goal, slope - force, inner, fresh=step.fresh
+            )
+            along = float(state.gradient @ step.direction)
+            # The multipliers times the differences are what the force does on the way.
+            step = step._replace(slope=along, gap=step.gap + step.slope - along)
+        change = self.cone.gaps(step.direction)
+        # Differences that stay zero change by rounding alone.
+        nearer = change < _CROSSED * min(change.min(), 0.0)
+        lengths = gaps[nearer] / -change[nearer]
+        step = step._replace(longest=max(1.0, float(lengths.min(initial=UNBOUNDED))))
         return step, (inner, active)
 
     def learn(self, memory: Any, length: float, change: np.ndarray) -> Any:

@@ -28,7 +28,7 @@ _MAX_TRIALS = 50
 # may be (1 % more trials).
 _LEAST_GROWTH, _MAX_GROWTH, _MARGIN = 1.5, 10.0, 0.05
 # Beyond this length the objective has no minimum along the line.
-_UNBOUNDED = 1e30
+UNBOUNDED = 1e30
 
 
 class Trial(NamedTuple):
@@ -64,12 +64,15 @@ class _Bracket:
 
 
 def search(
-    evaluate: Callable[[float], Trial], start: Trial, slack: float
+    evaluate: Callable[[float], Trial],
+    start: Trial,
+    slack: float,
+    longest: float = UNBOUNDED,
 ) -> Trial | None:
     """Return a trial that will do, or None where rounding leaves none.
 
     `start` has the slope at zero, which is negative, and the value there; values may be
-    above what is wanted by `slack`.
+    above what is wanted by `slack`. No trial after the first is as long as `longest`.
     """
     bracket = _Bracket(low_slope=start.slope)
     trial, best = evaluate(1.0), None
@@ -85,7 +88,7 @@ def search(
             bracket.high = trial.length
             bracket.high_slope = trial.slope if comes_down else np.nan
         length = bracket.next_length(start.slope)
-        if not bracket.low < length < min(bracket.high, _UNBOUNDED):
+        if not bracket.low < length < min(bracket.high, longest):
             break
         trial = evaluate(length)
     return best

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from sklearn_adreg._descent.line_search import Trial, search
+from sklearn_adreg._descent.line_search import UNBOUNDED, Trial, search
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 
@@ -158,7 +158,8 @@ class Step(NamedTuple):
     square change of the linear predictors and `gap` the decrease, as the undamped model
     foretells them. `fresh` says that the model was made at this state. `end` is theta
     after the whole step, where it is known exactly, and `rate` the length of the step
-    relative to that of the gradient, in the coordinates of the method.
+    relative to that of the gradient, in the coordinates of the method. Lengths of steps
+    other than whole ones are less than the `longest`.
     """
 
     direction: np.ndarray
@@ -168,6 +169,7 @@ class Step(NamedTuple):
     fresh: bool
     end: np.ndarray | None = None
     rate: float = 1.0
+    longest: float = UNBOUNDED
 
 
 class Method(Protocol):
@@ -258,7 +260,8 @@ def minimise(
             if _stalled(lengths):
                 break
             if step.slope < 0:
-                trial = search(line.trial, line.start, _slack(objective, goal, state))
+                slack = _slack(objective, goal, state)
+                trial = search(line.trial, line.start, slack, step.longest)
         if trial is not None:
             after = line.state(trial.length)
             memory = method.learn(memory, trial.length, after.gradient - state.gradient)
