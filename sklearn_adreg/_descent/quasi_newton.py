@@ -53,7 +53,8 @@ class Memory(NamedTuple):
     the factor, and `length` what is left as it was last seen. `moments` are the second
     moments, in white coordinates, of the rows that stand for all, `times` as many as
     are enough at first. The metric is a Hessian if `newton`, `stale` if the next step
-    makes another, and `judging` if an end has been judged by one already.
+    makes another, and `judging` if an end has been judged by one already. It is
+    `damped` where that costs more than is tolerated.
     """
 
     vectors: np.ndarray | None
@@ -68,6 +69,7 @@ class Memory(NamedTuple):
     newton: bool = False
     stale: bool = False
     judging: bool = False
+    damped: bool = False
 
     def renewed(self, *, doubted: bool) -> Memory:
         """Have the metric made anew, of more rows where these are doubted."""
@@ -128,12 +130,14 @@ class QuasiNewton:
         if memory.vectors is not None:
             unknowns = memory.vectors @ unknowns
         size = float(np.linalg.norm(unknowns))
+        direction = self.coordinates.theta(unknowns)
         step = Step(
-            self.coordinates.theta(unknowns),
+            direction,
             float(slope @ unknowns),
             change,
             gap,
             fresh,
+            end=state.theta + direction if given and not memory.damped else None,
             rate=size / steepness if steepness > 0 else 1.0,
         )
         return step, memory
@@ -220,6 +224,7 @@ class QuasiNewton:
             times=times,
             newton=newton,
             judging=memory is not None and memory.judging,
+            damped=floor > weakest and bool((values < floor * mean).any()),
         )
 
     def _in_coordinates(self, second_moments: Any, weighting: Any) -> np.ndarray:
