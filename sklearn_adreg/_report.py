@@ -164,9 +164,9 @@ def rounded(rounding: float) -> str:
         "Coefficients and intercept do not hold the digits of the predictions, which "
         f"are rounded by about {rounding:.1g} standard deviations of y (units of the "
         "linear predictor where the loss has an inverse link): columns of X, or y, are "
-        "very far from zero, or columns nearly depend on each other. Subtract from each "
-        "a value near its mean, drop columns that others tell, or pass X in float64 "
-        "where it is float32."
+        "very far from zero, or columns nearly depend on each other. Subtract from "
+        "each a value near its mean, drop columns that others tell, or pass X in "
+        "float64 where it is float32."
     )
 
 

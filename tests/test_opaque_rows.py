@@ -115,14 +115,18 @@ METHODS: dict[str, tuple[Callable[[MeanLoss, Penalty], Any], bool]] = {
 
 
 def methods() -> list[str]:
-    """Names of all update rules of the package, that have what a method has."""
+    """Names of all update rules of the package, that have what a method has.
+
+    Those around another one, which keep its steps within something, are of that one.
+    """
     found = []
     for module in pkgutil.iter_modules(sklearn_adreg._descent.__path__):
         name = f"sklearn_adreg._descent.{module.name}"
         for _, member in inspect.getmembers(importlib.import_module(name)):
             known = all(hasattr(member, ask) for ask in ("step", "learn", "renew"))
             if inspect.isclass(member) and member.__module__ == name and known:
-                found.append(member.__name__)
+                if "method" not in inspect.get_annotations(member):
+                    found.append(member.__name__)
     return [name for name in found if name != "Method"]
 
 

@@ -157,9 +157,9 @@ class Step(NamedTuple):
     `slope` is the derivative of the objective along `direction`, `change` the root mean
     square change of the linear predictors and `gap` the decrease, as the undamped model
     foretells them. `fresh` says that the model was made at this state. `end` is theta
-    after the whole step, where it is known exactly, and `rate` the length of the step
-    relative to that of the gradient, in the coordinates of the method. Lengths of steps
-    other than whole ones are less than the `longest`.
+    after the whole step, where that is the minimum of the model, and `rate` the length
+    of the step relative to that of the gradient, in the coordinates of the method.
+    Lengths of steps other than whole ones are less than the `longest`.
     """
 
     direction: np.ndarray
@@ -373,14 +373,18 @@ class _Line:
         convex loss what is left to gain where the model is at its minimum is no more
         than those differences times the ways that are left: without this rule an l1 fit
         of absolute error, 134 x 22, ended 1,500 tolerances off, at a corner of the loss
-        that a row was about to leave. Steps that end elsewhere cannot tell.
+        that a row was about to leave. Steps that end elsewhere cannot tell: they are
+        taken, and damped less. Of 170 pinball fits of 120 x 15 with errors of a
+        thousandth 16 ended up to 1.2e-3 above the optimum, relative, without that.
         """
         objective, here = self._objective, self._state.point
         enough = goal.enough(self._state.curve[-1])
         if not objective.bandwidth or hidden(objective, here) + step.gap > enough:
             return True
-        if step.end is None or not step.slope < 0:
+        if not step.slope < 0:
             return True
+        if step.end is None:
+            return False
         self.trial(1.0)
         noise = _SUM_ROUNDING * goal.eps * goal.scale / objective.bandwidth
         there = self._points[1.0]

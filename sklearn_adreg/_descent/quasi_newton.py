@@ -53,7 +53,8 @@ class Memory(NamedTuple):
     the factor, and `length` what is left as it was last seen. `moments` are the second
     moments, in white coordinates, of the rows that stand for all, `times` as many as
     are enough at first. The metric is a Hessian if `newton`, `stale` if the next step
-    makes another, and `judging` if an end has been judged by one already.
+    makes another, and `judging` if an end has been judged by one already. It is
+    `damped` where that costs more than is tolerated.
     """
 
     vectors: np.ndarray | None
@@ -68,6 +69,7 @@ class Memory(NamedTuple):
     newton: bool = False
     stale: bool = False
     judging: bool = False
+    damped: bool = False
 
     def renewed(self, *, doubted: bool) -> Memory:
         """Have the metric made anew, of more rows where these are doubted."""
@@ -108,7 +110,10 @@ class QuasiNewton:
             # the condition number at the most: nothing better is known of it.
             fresh = len(memory.pairs) >= _WATCHED
         slope = self.coordinates.gradient(state.gradient)
-        return self.towards(goal, slope, memory, fresh=fresh)
+        step, memory = self.towards(goal, slope, memory, fresh=fresh)
+        if given and not memory.damped:
+            step = step._replace(end=state.theta + step.direction)
+        return step, memory
 
     def towards(
         self, goal: Goal, slope: np.ndarray, memory: Memory, *, fresh: bool
@@ -227,6 +232,7 @@ class QuasiNewton:
             times=times,
             newton=newton,
             judging=memory is not None and memory.judging,
+            damped=floor > weakest and bool((values < floor * mean).any()),
         )
 
     def _in_coordinates(self, second_moments: Any, weighting: Any) -> np.ndarray:
