@@ -124,9 +124,9 @@ def methods() -> list[str]:
         name = f"sklearn_adreg._descent.{module.name}"
         for _, member in inspect.getmembers(importlib.import_module(name)):
             known = all(hasattr(member, ask) for ask in ("step", "learn", "renew"))
-            if inspect.isclass(member) and member.__module__ == name and known:
-                if "method" not in inspect.get_annotations(member):
-                    found.append(member.__name__)
+            own = inspect.isclass(member) and member.__module__ == name
+            if own and known and "method" not in inspect.get_annotations(member):
+                found.append(member.__name__)
     return [name for name in found if name != "Method"]
 
 
