@@ -39,7 +39,7 @@ def by_linear_programming(X: np.ndarray, y: np.ndarray) -> float:
     dense, eye = np.c_[X, np.ones(n_rows)], sparse.eye_array(n_rows * k)
     p = k * dense.shape[1]
     planes = sparse.kron(sparse.eye_array(k), dense)
-    steps = sparse.kron(np.eye(k)[:-1] - np.eye(k)[1:], dense)
+    steps = sparse.kron(sparse.coo_array(np.eye(k)[:-1] - np.eye(k)[1:]), dense)
     levels = np.repeat(LEVELS, n_rows) / n_rows
     free = sparse.csr_array((steps.shape[0], 2 * n_rows * k))
     found = linprog(
