@@ -15,7 +15,7 @@ from sklearn.metrics import mean_pinball_loss
 from targets import AMOUNTS
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import Expectile, Linex, Pinball
+from sklearn_adreg.losses import Expectile, Linex, LogCosh, Pinball
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
@@ -392,6 +392,24 @@ def test_wide_designs_of_columns_that_nearly_depend() -> None:
     y = rng.standard_normal(9)
     model = GradientDescentRegressor("pinball").fit(X, y)
     assert_allclose(model.predict(X), y, atol=1e-7)
+
+
+def test_wide_designs_with_columns_in_other_units() -> None:
+    # Rows are told apart by columns that are rounding errors beside the largest one.
+    rng = np.random.default_rng(0)
+    units = 10.0 ** rng.uniform(-4, 4, 50)
+    X = (rng.standard_normal((40, 50)) * units).astype(np.float32)
+    y = rng.standard_normal(40).astype(np.float32)
+    for loss in ("squared_error", LogCosh(scale=1.0)):
+        model = GradientDescentRegressor(loss).fit(X, y)
+        assert_allclose(model.predict(X), y, atol=1e-5)
+    model = GradientDescentRegressor(alpha=2e-6).fit(X, y)
+    # The same as least squares on scaled columns.
+    scaled = (X - X.mean(axis=0, dtype=np.float64)) / units
+    rows = np.vstack([scaled / np.sqrt(40), np.diag(1e-3 / units)])
+    target = np.append((y - y.mean(dtype=np.float64)) / np.sqrt(40), np.zeros(50))
+    _, least, *_ = np.linalg.lstsq(rows, target)
+    assert_allclose(model.loss_curve_[-1], least[0], rtol=1e-4)
 
 
 @pytest.mark.parametrize("a", [0.5, -0.5])

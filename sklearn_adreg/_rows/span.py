@@ -70,6 +70,7 @@ def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
     """Find the span of the rows from their inner products.
 
     Where those fail it is found `twice`, with a basis as large as a dense X, or not.
+    Directions that are rounding errors beside the largest column are not in it.
     """
     shares = np.asarray(rows.numpy(weight), dtype=np.float64)
     roots, eps = np.sqrt(shares), float(np.finfo(rows.dtype).eps)
@@ -96,9 +97,7 @@ def _span_twice(
     """Orthonormalise a basis that inner products have nearly found."""
     eps = float(np.finfo(rows.dtype).eps)
     mixing = roots[:, None] * vectors / np.sqrt(np.maximum(values, eps * values[-1]))
-    if rows.intercept:
-        mixing -= roots[:, None] ** 2 * mixing.sum(axis=0)
-    basis = Span(rows, mixing, mixing).outer(np.eye(mixing.shape[1]))
+    basis = _pulled(rows, roots, mixing)
     sizes, rotation = np.linalg.eigh(basis.T @ basis)
     kept = sizes > _REPEATED_ROWS**2 * eps * max(rows.shape) * sizes[-1]
     rotation = rotation[:, kept] / np.sqrt(sizes[kept])
@@ -109,3 +108,30 @@ def _span_twice(
     turn = np.linalg.eigh((roots[:, None] * image).T @ (roots[:, None] * image))[1]
     rotation = rotation @ turn
     return Span(rows, mixing @ rotation, image @ turn, basis @ rotation)
+
+
+def lacks_small_columns(span: Span, weight: Any) -> bool:
+    """Whether rows differ, beyond doubt, in columns that are too small for the span.
+
+    In float32 these are some 1e-5 of the largest one. That is told by the rank of the
+    rows with their columns scaled to one size.
+    """
+    if span.basis is None:
+        return False
+    rows = span.rows
+    roots = np.sqrt(np.asarray(rows.numpy(weight), dtype=np.float64))
+    columns = _pulled(rows, roots, np.diag(roots))
+    sizes, eps = np.linalg.norm(columns, axis=1), float(np.finfo(rows.dtype).eps)
+    # What centring leaves of constant columns is not one.
+    seen = sizes > _REPEATED_ROWS * eps * np.abs(rows.mean)
+    columns = columns[seen] / sizes[seen, None]
+    values = np.linalg.eigvalsh(columns.T @ columns)
+    rank = np.count_nonzero(values > eps ** (2 / 3) * values[-1])
+    return bool(rank > span.image.shape[1])
+
+
+def _pulled(rows: Rows, roots: np.ndarray, mixing: np.ndarray) -> np.ndarray:
+    """X^T of combinations of the rows, about the weighted mean."""
+    if rows.intercept:
+        mixing = mixing - roots[:, None] ** 2 * mixing.sum(axis=0)
+    return Span(rows, mixing, mixing).outer(np.eye(mixing.shape[1]))

@@ -27,7 +27,7 @@ from sklearn_adreg._rows.place import (
     sampled,
 )
 from sklearn_adreg._rows.rows import Data, spread_out
-from sklearn_adreg._rows.span import Span, span_of
+from sklearn_adreg._rows.span import Span, lacks_small_columns, span_of
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense
 
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
@@ -96,21 +96,25 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
 
     They whiten the columns, by their second moments, or the span of the rows, where
     there are fewer of these; where there are many of both they scale the columns. Only
-    with an even ridge are coefficients in that span.
+    with an even ridge are coefficients in that span. The second moments are those of
+    scaled columns: they see the small ones that the span may lack.
     """
     n_rows, n_columns = fit.X.shape
     most, where = fit.most_whitened, task.place | fit.beside
     measure = n_columns <= (min(n_rows, most) if task.even else most)
-    if measure:
-        data, moments = place(fit.X, fit.y, fit.weight, **where, measure=True)
-        assert moments is not None
-        return data, moments, _white(task, fit, data, moments)
-    data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
-    if task.even and n_rows <= most:
-        span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
-        if span is not None:
+    if not measure:
+        data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
+        span = None
+        if task.even and n_rows <= most:
+            span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
+        few = n_columns <= most
+        if span is not None and not (few and lacks_small_columns(span, data.weight)):
             return data, None, _of_span(data, span, _ridge(task, fit)[0])
-    return data, None, _scaled(task, fit, variances)
+        if not few:
+            return data, None, _scaled(task, fit, variances)
+    data, moments = place(fit.X, fit.y, fit.weight, **where, measure=True)
+    assert moments is not None
+    return data, moments, _white(task, fit, data, moments)
 
 
 def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
