@@ -154,6 +154,27 @@ def test_own_losses_with_kinks(place: dict[str, Any]) -> None:
     assert found == pytest.approx(expected, rel=2e-6)
 
 
+def test_targets_that_all_planes_meet() -> None:
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    single, one, line = X.astype(np.float32), np.eye(40)[7], X @ [1.0, 2.0, 3.0]
+    model = GradientDescentRegressor(Quantiles((0.1, 0.5, 0.9)))
+    for given, y, weight in (
+        (X, np.full(40, 1e6), None),
+        (single, np.full(40, 1e6, np.float32), None),
+        (sparse.csr_array(X), np.full(40, -1e-9), None),
+        (X, line, None),
+        (X, line, one),
+        (X[:1], line[:1], None),
+        (X[:2], line[:2], None),
+    ):
+        found = clone(model).fit(given, y, sample_weight=weight).predict(given)
+        met = slice(None) if weight is None else weight > 0
+        rounding = 32 * np.finfo(found.dtype).eps * np.abs(y).max()
+        close = max(rounding, 1e-6 * float(y[met].std()))
+        assert_allclose(found[met], np.tile(y[met, None], 3), rtol=0, atol=close)
+        assert np.diff(found[met], axis=1).min() >= -rounding / 32
+
+
 def test_levels() -> None:
     levels = (0.25, 0.5)
     assert Quantiles(levels).levels is levels

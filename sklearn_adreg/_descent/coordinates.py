@@ -92,17 +92,22 @@ class Coordinates:
 
     def hessian(self, hessian: np.ndarray) -> np.ndarray:
         """Hessian by the unknowns, from that by theta."""
-        factor = self.factor
-        if self.outputs is not None:
-            factor = np.kron(factor, self.outputs)
-        return factor.T @ hessian @ factor
+        if self.outputs is None:
+            return self.factor.T @ hessian @ self.factor
+        return self._by_unknowns(self._by_unknowns(hessian).T).T
 
     def hessian_of_image(self, hessian: np.ndarray) -> np.ndarray:
         """Hessian by the unknowns, from that of the rows times the factor."""
         if self.outputs is None:
             return hessian
-        factor = np.kron(np.eye(self.factor.shape[1]), self.outputs)
-        return np.asarray(factor.T @ hessian @ factor)
+        return replace(self, factor=np.eye(self.factor.shape[1])).hessian(hessian)
+
+    def _by_unknowns(self, columns: np.ndarray) -> np.ndarray:
+        """Gradients (r q, m), from those by theta, (p k, m), of k predictors."""
+        assert self.outputs is not None
+        pulled = self.factor.T @ columns.reshape(len(self.factor), -1)
+        pulled = pulled.reshape(len(pulled), len(self.outputs), -1)
+        return (self.outputs.T @ pulled).reshape(-1, columns.shape[1])
 
     def for_outputs(self, outputs: np.ndarray, units: np.ndarray) -> Coordinates:
         """Return the same for k predictors a row, whitened by a factor.

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import Goal, Objective, State, Step
@@ -218,7 +220,7 @@ class QuasiNewton:
             hessian += mean * (white - moments)
         if not np.isfinite(hessian).all():  # curvatures near the end of the float type
             hessian = mean * white + ridge
-        values, vectors = np.linalg.eigh(hessian)
+        values, vectors = _eigen(hessian)
         raised = np.maximum(values, floor * mean)
         values = np.maximum(values, np.finfo(float).eps * raised.max(initial=0.0))
         scale = 1 / np.sqrt(raised)
@@ -248,6 +250,24 @@ class QuasiNewton:
                 return self.coordinates.hessian(found)
         found = second_moments(weighting, factor=self.coordinates.factor)
         return self.coordinates.hessian_of_image(found)
+
+
+def _eigen(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors, of each block alone of a Hessian that has several.
+
+    Predictors that losses do not couple have their own: ten levels of 100 columns take
+    a hundredth of the operations.
+    """
+    if hessian.all():
+        values, vectors = np.linalg.eigh(hessian)
+        return values, vectors
+    n_blocks, block = connected_components(csr_array(hessian != 0), directed=False)
+    values, vectors = np.zeros(len(hessian)), np.zeros(hessian.shape)
+    for number in range(n_blocks):
+        index = np.flatnonzero(block == number)
+        part = np.ix_(index, index)
+        values[index], vectors[part] = np.linalg.eigh(hessian[part])
+    return values, vectors
 
 
 def _direction(memory: Memory, gradient: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ class _Joint(NamedTuple):
         The differences that are `held`, (n_rows, n_levels - 1), stay positive, or have
         hinges.
         """
-        objective, goal, spread = self.objective(strength), *self._units(theta)
+        objective, (goal, spread) = self.objective(strength), self.units(theta)
         method: Any = self.method(self.fit, self.prepared, objective)
         point = objective.point(objective.linear_predictor(theta))
         return narrow(
@@ -218,7 +218,7 @@ class _Joint(NamedTuple):
         linear = objective.linear_predictor(theta)
         return float(objective.value(linear) + self.penalty.value(theta))
 
-    def _units(self, theta: np.ndarray) -> tuple[Goal, float]:
+    def units(self, theta: np.ndarray) -> tuple[Goal, float]:
         """When to stop, and the median residual of the middle level."""
         task, data = self.task, self.prepared.data
         target = data.rows.vector(self.fit.y[:, 0])
@@ -307,10 +307,12 @@ def _held_apart(joint: _Joint, solution: Solution) -> Solution:
         solution.error,
         solution.loss_curve[-1],
     )
-    order = joint.in_order(theta)
-    value, held = joint.value(order.theta), joint.gaps(theta)[0] < 0
+    order, (gaps, rounding) = joint.in_order(theta), joint.gaps(theta)
+    value, held = joint.value(order.theta), gaps < -rounding
+    goal, _ = joint.units(theta)
     for strength in joint.strengths:
-        if value - least <= _LOOSER * task.tol * abs(value):
+        # Order that was lost by rounding alone costs no more than that.
+        if goal.relative(value - least, value) <= goal.tol or not held.any():
             break
         held |= joint.gaps(order.theta)[0] <= order.deepest
         start = order.theta if joint.in_cone else theta
@@ -319,8 +321,8 @@ def _held_apart(joint: _Joint, solution: Solution) -> Solution:
         curve.extend(state.curve[1:])
         order = joint.in_order(theta)
         value = joint.value(order.theta)
-    if value - least > _LOOSER * task.tol * abs(value):  # order still costs more
-        error = max(error, (value - least) / (_LOOSER * abs(value)))
+    if held.any():  # what order still costs
+        error = max(error, goal.relative(value - least, value) / _LOOSER)
     coef, intercept = rows.outer(order.theta.reshape(-1, joint.fit.n_outputs))
     curve[-1] = value
     return solution._replace(
