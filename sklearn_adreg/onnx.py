@@ -33,8 +33,9 @@ def register() -> None:
     Afterwards ``skl2onnx.to_onnx(model, X[:1])`` converts fitted ones. A regressor has
     one output, its predictions of shape (n_samples, 1) or (n_samples, n_targets). A
     classifier has two, labels and probabilities; for a loss without probabilities the
-    second is the linear predictor. Numbers are of the type of `X`: float32 gives about
-    six digits. There is no offset: predictions are those of an offset of zero.
+    second is the linear predictor. Labels that are numbers or booleans become int64.
+    Numbers are of the type of `X`, of float32 where that is not a float: it gives about
+    five digits. There is no offset: predictions are those of an offset of zero.
 
     Raises
     ------
@@ -92,10 +93,8 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     nodes, model = _Nodes(operator, container), operator.raw_operator
     linear, binary = nodes.linear_predictor(), len(model.classes_) == 2
     labels = model.classes_
-    if labels.dtype.kind in "biu":
-        labels = labels.astype(np.int64)
-    elif labels.dtype.kind != "f":
-        labels = labels.astype(str)
+    numbers = labels.dtype.kind in "biuf"  # floats that are labels are whole
+    labels = labels.astype(np.int64 if numbers else str)
     scores = linear
     if hasattr(model, "predict_proba"):
         scores = nodes.after_link(linear, loss_of_fit(model))
@@ -115,8 +114,8 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     nodes.end("Identity", scores, output=1).add_to(scope, container)
 
 
-# How ONNX numbers this type.
-_INT64 = 7
+# How ONNX numbers these types.
+_INT64, _FLOATS = 7, {np.float32: 1, np.float64: 11}
 
 
 class _Nodes:
@@ -126,8 +125,8 @@ class _Nodes:
         from skl2onnx.common.data_types import guess_numpy_type
 
         self.operator, self.opset = operator, container.target_opset
-        given = guess_numpy_type(operator.inputs[0].type)
-        self.dtype = np.float64 if given == np.float64 else np.float32
+        self.given = guess_numpy_type(operator.inputs[0].type)
+        self.dtype = np.float64 if self.given == np.float64 else np.float32
 
     def __call__(self, name: str, *inputs: Any, **attributes: Any) -> Any:
         """Return a node of an operator."""
@@ -144,6 +143,8 @@ class _Nodes:
     def linear_predictor(self) -> Any:
         """X w + b, (n_samples, n_outputs)."""
         model, X = self.operator.raw_operator, self.operator.inputs[0]
+        if self.given != self.dtype:  # integers and booleans
+            X = self("Cast", X, to=_FLOATS[self.dtype])
         coef = np.atleast_2d(model.coef_).T.astype(self.dtype)
         level = np.atleast_1d(model.intercept_).astype(self.dtype)
         return self("Add", self("MatMul", X, coef), level)

@@ -79,11 +79,23 @@ def test_several_targets_and_bernoulli_in_onnx() -> None:
     assert_allclose(outputs_of(model, X)[0][:, 0], model.predict(X), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_])
+def test_columns_that_are_no_floats_in_onnx(dtype: Any) -> None:
+    given = (2 * X).astype(dtype)
+    model = GradientDescentRegressor("poisson").fit(given, Y)
+    (found,) = outputs_of(model, given)
+    assert found.dtype == np.float32
+    assert_allclose(found[:, 0], model.predict(given), rtol=1e-5)
+
+
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])
 @pytest.mark.parametrize(
     "labels",
-    [LABELS > 0, np.array(["a", "b"])[LABELS // 2], LABELS, LABELS.astype(str)],
-    ids=["bool", "two strings", "integers", "strings"],
+    [
+        *(LABELS > 0, np.array(["a", "b"])[LABELS // 2], LABELS.astype(float)),
+        *(LABELS, LABELS.astype(str)),
+    ],
+    ids=["bool", "two strings", "floats", "integers", "strings"],
 )
 def test_classifiers_in_onnx(loss: str, labels: np.ndarray) -> None:
     model = GradientDescentClassifier(loss).fit(X, labels)
