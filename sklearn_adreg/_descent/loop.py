@@ -52,7 +52,7 @@ class Goal:
     loss of predictions that are wrong by so much, `reach` an upper estimate of the
     distance to the minimum, both root mean squares of linear predictors, and `eps` the
     rounding of the data's float type. Where another descent starts at the end it may be
-    `rough`: a model need not be fresh to be believed.
+    `rough`: a model need not be fresh to be believed, nor looked at where it leads.
     """
 
     tol: float
@@ -348,11 +348,14 @@ class _Line:
         self._objective, self._penalty = objective, penalty
         self._state, self._step = state, step
         self._points: dict[float, Point] = {}
+        self._trials: dict[float, Trial] = {}
         value = state.point.value + penalty.value(state.theta)
         self.start = Trial(0.0, step.slope, value)
 
     def trial(self, length: float) -> Trial:
-        """Evaluate the objective at a length."""
+        """Evaluate the objective at a length, once."""
+        if length in self._trials:
+            return self._trials[length]
         linear, point = self._state.point.linear, None
         if length == 1:
             point = self._objective.after(linear, self._step.direction)
@@ -364,7 +367,9 @@ class _Line:
             self._penalty.gradient(theta) @ self._step.direction
         )
         slope = self._penalty.slope_along(smooth, theta, self._step.direction)
-        return Trial(length, slope, point.value + self._penalty.value(theta))
+        value = point.value + self._penalty.value(theta)
+        self._trials[length] = Trial(length, slope, value)
+        return self._trials[length]
 
     def as_foretold(self, step: Step, goal: Goal) -> bool:
         """Whether slopes at the end of a step that may be the last are the model's.
@@ -381,7 +386,7 @@ class _Line:
         enough = goal.enough(self._state.curve[-1])
         if not objective.bandwidth or hidden(objective, here) + step.gap > enough:
             return True
-        if not step.slope < 0:
+        if goal.rough or not step.slope < 0:
             return True
         if step.end is None:
             return False
