@@ -56,3 +56,16 @@ def test_planes_in_order_stay() -> None:
     found, way = cone.nearest(theta, coordinates)
     assert_allclose(found, theta, rtol=0)
     assert way == 0
+
+
+def test_hessian_of_several_planes_in_white_coordinates() -> None:
+    rng = np.random.default_rng(2)
+    root, outputs = rng.standard_normal((5, 4 * K)), rng.standard_normal((K, 2))
+    factor = rng.standard_normal((4, 3))
+    coordinates = Coordinates(factor).for_outputs(outputs, np.ones(K))
+    both, image = np.kron(factor, outputs), root[:, : 3 * K]
+    expected = both.T @ root.T @ root @ both
+    assert_allclose(coordinates.hessian(root.T @ root), expected, rtol=1e-12)
+    both = np.kron(np.eye(3), outputs)
+    found = coordinates.hessian_of_image(image.T @ image)
+    assert_allclose(found, both.T @ image.T @ image @ both, rtol=1e-12)
