@@ -521,18 +521,21 @@ class GradientDescentRegressor(
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held))
-        rounding = rounding_of_predictions(task, fit, solution)
-        text = ""
-        if solution.endless or not solution.error <= (self.tol or np.inf):
-            text = unfinished(solution, self.get_params(deep=False))
-        elif rounding > max(self.tol, np.sqrt(np.finfo(X.dtype).eps)):
-            text = rounded(rounding)
-        if text:
-            warnings.warn(text, ConvergenceWarning, stacklevel=4)
+        doubt = self._doubt(task, fit, solution)
+        if doubt:
+            warnings.warn(doubt, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.
         self._with_offset, self._n_outputs = offset is not None, task.n_outputs
         return self
+
+    def _doubt(self, task: Task, fit: Fit, solution: Solution) -> str:
+        """Return what a warning is to say of a solution; empty where it is good."""
+        if solution.endless or not solution.error <= (self.tol or np.inf):
+            return unfinished(solution, self.get_params(deep=False))
+        rounding = rounding_of_predictions(task, fit, solution)
+        half = np.sqrt(np.finfo(fit.X.dtype).eps)
+        return rounded(rounding) if rounding > max(self.tol, half) else ""
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
         self.coef_ = np.ascontiguousarray(solution.coef.T, dtype=dtype)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
-from sklearn_adreg._objective.mean_loss import MeanLoss, weighted
+from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.straight import Settled
+from sklearn_adreg._objective.visitors import weighted
 
 # Halves and doubles are of 99 fits of twelve losses.
 # The next window is as wide as leaves this share of the tolerance for what it hides

@@ -202,9 +202,7 @@ class QuasiNewton:
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
-            ridge = penalty.curvature * self.coordinates.factor**2
-            values = mean * self.coordinates.moments + ridge
-            return Memory(None, values, 1 / np.sqrt(values), floor, np.inf)
+            return self._of_columns(penalty, mean, floor)
         ridge = self.coordinates.hessian(np.diag(penalty.curvature))
         white = np.eye(len(ridge)) - ridge
         hessian = mean * white + ridge
@@ -214,8 +212,7 @@ class QuasiNewton:
         sampled = some is not objective and state.point.curvature is None
         if newton and self.of_all and sampled:
             if moments is None:
-                rows, _, weight, *_ = some.data
-                moments = self._in_coordinates(rows.gram, weight)
+                moments = self._in_coordinates(some.data.rows.gram, some.data.weight)
             # What some rows lack of the second moments of all is known.
             hessian += mean * (white - moments)
         if not np.isfinite(hessian).all():  # curvatures near the end of the float type
@@ -236,6 +233,12 @@ class QuasiNewton:
             judging=memory is not None and memory.judging,
             damped=floor > weakest and bool((values < floor * mean).any()),
         )
+
+    def _of_columns(self, penalty: Penalty, mean: float, floor: float) -> Memory:
+        """Take the metric of scaled columns, which is diagonal."""
+        ridge = penalty.curvature * self.coordinates.factor**2
+        values = mean * self.coordinates.moments + ridge
+        return Memory(None, values, 1 / np.sqrt(values), floor, np.inf)
 
     def _in_coordinates(self, second_moments: Any, weighting: Any) -> np.ndarray:
         """Second moments of the rows in white coordinates.

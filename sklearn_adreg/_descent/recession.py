@@ -24,7 +24,7 @@ import numpy as np
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
-from sklearn_adreg._loss.check import unbounded
+from sklearn_adreg._loss.refusals import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import positive_roots

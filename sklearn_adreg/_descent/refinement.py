@@ -19,8 +19,9 @@ import numpy as np
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import Goal
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._objective.mean_loss import MeanLoss, weighted
+from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._objective.visitors import weighted
 from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg.backends.base import Backend
 

@@ -18,8 +18,9 @@ from sklearn_adreg._loss.diagnosis import (
     explained_plain,
     loops_over_rows,
 )
-from sklearn_adreg._loss.linear import LinearLoss, named
+from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.lines import predictors_to_try
+from sklearn_adreg._loss.refusals import listed, refused
 from sklearn_adreg._loss.traits import bulk_scale
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
@@ -92,7 +93,7 @@ def _check_uncoupled(
 ) -> None:
     """Refuse a loss that takes the rows one by one, or in which they see each other."""
     if loops_over_rows(whole, *arrays):
-        raise _refused(
+        raise refused(
             whole.loss,
             "must be written with array operations",
             "a loop over the samples, which no backend follows in reasonable time",
@@ -117,7 +118,7 @@ def _check_continuous(
         return
     linked = getattr(loss, "inverse_link", None) is not None
     passes = "linear predictor" if linked else "prediction"
-    raise _refused(
+    raise refused(
         loss,
         "must be continuous",
         f"a jump from {jump.before:.6g} to {jump.after:.6g}, at y_true="
@@ -129,55 +130,11 @@ def _check_continuous(
 
 def _coupled(loss: Loss, got: str) -> Exception:
     """Compose the error for a loss in which a row sees others."""
-    return _refused(
+    return refused(
         loss,
         "must treat each sample by itself",
         got,
         "Do not use means, sums, sizes, orders or neighbours of its arguments.",
-    )
-
-
-def not_finite(
-    loss: LinearLoss,
-    backend: Backend,
-    y_true: np.ndarray,
-    linear: np.ndarray,
-    weight: np.ndarray,
-    *row_data: np.ndarray,
-) -> Exception:
-    """Compose the error for a loss that is not finite where a descent starts.
-
-    Or its derivative is not. Targets and linear predictors are (n,) or (n, k).
-    """
-    differentiate = backend.value_and_derivative(loss)
-    values, slopes = differentiate(np.ascontiguousarray(y_true), linear, *row_data)
-    rule, got, counted, smoothed = "be finite", "", (weight > 0), ""
-    if np.isfinite(values.T[..., counted]).all():
-        rule, got, values = "have a finite derivative", " as a derivative", slopes
-        smoothed = ": sqrt(abs(e)) has no slope at zero, (e**2 + c**2) ** 0.25 has one"
-    fine = np.isfinite(values).T | ~counted
-    at = np.unravel_index(np.argmin(fine), fine.shape)[::-1]
-    row, there = at[: y_true.ndim], _listed(loss, at[0], *row_data)
-    return ValueError(
-        f"The loss {named(loss.loss)} must {rule} for every sample. Got "
-        f"{values[at]}{got} in row {at[0]}, with y_true={y_true[row]}{there} and a "
-        f"linear predictor of {np.array2string(linear[row], precision=6)}. Leave such "
-        f"rows out, or write the loss so that it is defined there{smoothed}."
-    )
-
-
-def _listed(loss: LinearLoss, row: Any, *row_data: np.ndarray) -> str:
-    """Say what the data of a row are, after its target."""
-    pairs = zip(loss.row_names, row_data, strict=True)
-    return "".join(f", {name}={each[row]}" for name, each in pairs)
-
-
-def unbounded(loss: Loss, value: float, n_iter: int) -> Exception:
-    """Compose the error for a mean loss that has fallen without end."""
-    return ValueError(
-        f"The loss {named(loss)} must be bounded below. Got a mean of {value:.3g} "
-        f"after {n_iter} steps, which still falls. Check its sign, and "
-        "that labels in y are those that it is written for."
     )
 
 
@@ -190,7 +147,7 @@ def _check_values(
 ) -> None:
     loss = whole.loss
     if not hasattr(values, "shape"):
-        raise _refused(
+        raise refused(
             loss,
             "must return an array, one value per sample",
             f"{'None' if values is None else type(values).__name__}",
@@ -203,7 +160,7 @@ def _check_values(
             remedy = "Return one loss per sample, do not average"
         elif shape == linear.shape:
             remedy = "Sum it over the outputs, with axis=1"
-        raise _refused(
+        raise refused(
             loss,
             f"must return one value per sample, shape {y_true.shape} here",
             f"shape {shape}",
@@ -211,7 +168,7 @@ def _check_values(
         )
     values = np.asarray(values)
     if values.dtype.kind != "f":
-        raise _refused(
+        raise refused(
             loss,
             "must return real floating point numbers",
             f"dtype {values.dtype}",
@@ -219,10 +176,10 @@ def _check_values(
         )
     if not np.isfinite(values).all():
         at = int(np.argmin(np.isfinite(values)))
-        raise _refused(
+        raise refused(
             loss,
             "must be finite",
-            f"{values[at]} at y_true={y_true[at]}{_listed(whole, at, *row_data)}, a "
+            f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
             f"linear predictor of {linear[at]}",
             "Leave such rows out, or write the loss so that it is defined there.",
         )
@@ -260,8 +217,8 @@ def _check_derivatives(
         if not np.isfinite(here).all():
             at = np.unravel_index(np.argmin(np.isfinite(here)), here.shape)
             got = f"{here[at]}"
-            there = f" at y_true={y_true[at[0]]}{_listed(whole, at[0], *row_data)}"
-        raise _refused(
+            there = f" at y_true={y_true[at[0]]}{listed(whole, at[0], *row_data)}"
+        raise refused(
             whole.loss,
             "must have finite derivatives",
             f"{got} as a derivative{there}",
@@ -309,7 +266,7 @@ def _check_secants(
     # A loss may be flat here, or everywhere; not so if it changes in between.
     flat = (values != above).any() and not (here.any() or slopes.any())
     if wrong.all() or flat:
-        raise _refused(
+        raise refused(
             loss,
             "must be differentiable",
             f"a derivative of {here[0]:.6g} where the loss changes by "
@@ -341,7 +298,7 @@ def _check_labels(
         slopes = differentiate(y_true, np.tile(linear, len(index)), *beside)[1]
     flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
     if flat.sum() == 1 and len(np.unique(target)) == 2:
-        raise _refused(
+        raise refused(
             whole.loss,
             "must depend on the prediction, whichever label y has",
             f"the same loss for all predictions where y is {labels[flat][0]}, of the "
@@ -371,15 +328,10 @@ def _tried(
     names = "y_true", "y_pred", *whole.row_names
     for name, kept, now in zip(names, came, given, strict=True):
         if not np.array_equal(kept, now, equal_nan=True):
-            raise _refused(
+            raise refused(
                 whole.loss,
                 "must leave its arguments as they are",
                 f"another {name} after a call",
                 "Write y = y - z in place of y -= z.",
             )
     return values
-
-
-def _refused(loss: Loss, rule: str, got: str, remedy: str) -> Exception:
-    """Compose the error for a loss that breaks a rule."""
-    return ValueError(f"The loss {named(loss)} {rule}. Got {got}. {remedy}")

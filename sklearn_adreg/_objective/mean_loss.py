@@ -26,13 +26,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._loss.slopes import slopes
 from sklearn_adreg._objective.curvature import (
-    absolute,
     effective_number,
     trace_in_units,
     unforeseen,
 )
+from sklearn_adreg._objective.visitors import Kept, Losses, Slopes, across
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.rows import Data, spread_out
 from sklearn_adreg._tracing import is_traced
@@ -177,7 +176,7 @@ class MeanLoss:
         if offset is None:
             shape = () if self.units is None else (self.n_outputs,)
             offset = rows.vector(np.zeros((rows.shape[0], *shape)))
-        return self._visited_once(_Kept(self._slopes(1)), offset, theta)
+        return self._visited_once(Kept(self._slopes(1)), offset, theta)
 
     def after(self, linear: Any, direction: np.ndarray) -> Point | None:
         """Differentiate a whole step away, with the gradient, from one reading of X.
@@ -190,7 +189,7 @@ class MeanLoss:
         return self._visited_once(self._slopes(1), linear, direction)
 
     def _visited_once(
-        self, visitor: _Slopes | _Kept, linear: Any, direction: np.ndarray
+        self, visitor: Slopes | Kept, linear: Any, direction: np.ndarray
     ) -> Point:
         """Differentiate without a window, with the gradient and maybe the slopes."""
         (value, *_), gradient, there, *slope = self.data.rows.visit(
@@ -343,7 +342,7 @@ class MeanLoss:
     def _visited(self, *linear: Any) -> tuple[Any, Any]:
         """Visit the losses there, or the terms that they leave out, and their sum."""
         target, weight, *row_data = self._labels
-        visitor = _Losses(self.loss, self._masked, constant=not linear)
+        visitor = Losses(self.loss, self._masked, constant=not linear)
         return self.data.rows.apply(visitor, weight, target, *linear, *row_data)
 
     @property
@@ -354,8 +353,8 @@ class MeanLoss:
         units = np.asarray(self.units)
         return {"bandwidth": self.bandwidth * units, "units": units}
 
-    def _slopes(self, n_moves: int) -> _Slopes:
-        return _Slopes(self.loss, self.backend, self._masked, n_moves)
+    def _slopes(self, n_moves: int) -> Slopes:
+        return Slopes(self.loss, self.backend, self._masked, n_moves)
 
     @cached_property
     def _masked(self) -> bool:
@@ -400,7 +399,7 @@ class ValuesAndGradient:
     """Mean losses of the columns of theta, and their gradient, as a pure function."""
 
     empty: Any
-    visitor: _Slopes
+    visitor: Slopes
     units: tuple[float, ...] | None
 
     def __call__(self, arrays: Any, theta: Any) -> tuple[Any, Any]:
@@ -414,13 +413,7 @@ class ValuesAndGradient:
 
 
 def _added(_xp: Any, linear: Any, offset: Any) -> Any:
-    return (linear + _across(offset, linear),), ()
-
-
-def _across(vector: Any, other: Any) -> Any:
-    """One number a row, to be multiplied with all that belongs to the row."""
-    extra = other.ndim - vector.ndim
-    return vector.reshape(vector.shape + (1,) * extra) if extra > 0 else vector
+    return (linear + across(offset, linear),), ()
 
 
 def _moved(_xp: Any, linear: Any, by: Any) -> Any:
@@ -445,89 +438,3 @@ def _entries(_xp: Any, curvature: Any) -> Any:
     """Visitor: the curvatures of each pair of k predictors, row by row."""
     every = range(curvature.shape[1])
     return tuple(curvature[:, a, b] for a in every for b in every), ()
-
-
-@dataclass(frozen=True)
-class _Losses:
-    """Visitor: weighted losses, or terms that they leave out, and the sum."""
-
-    loss: LinearLoss
-    masked: bool
-    constant: bool
-
-    def __call__(self, xp: Any, weight: Any, y_true: Any, *further: Any) -> Any:
-        loss = self.loss.constant if self.constant else self.loss
-        losses = loss(y_true, *further)
-        total = _summed(xp, losses, weight, self.masked).sum()
-        return (weighted(xp, losses, weight, self.masked),), (total,)
-
-
-@dataclass(frozen=True)
-class _Slopes:
-    """Visitor: weighted slopes and values, and curvatures in a window.
-
-    With `n_moves` the linear predictors are moved first: along a ray, by a length, or
-    by an offset.
-    """
-
-    loss: LinearLoss
-    backend: Backend
-    masked: bool
-    n_moves: int
-
-    def __call__(
-        self,
-        xp: Any,
-        linear: Any,
-        *labels: Any,
-        length: Any = None,
-        bandwidth: Any = None,
-        units: Any = None,
-    ) -> Any:
-        y_true, weight, *row_data = labels[self.n_moves :]
-        for move in labels[: self.n_moves]:
-            step = _across(move, linear)
-            linear = linear + (step if length is None else length * step)
-        differentiate = self.backend.value_and_derivative(self.loss)
-        found = slopes(
-            xp, differentiate, y_true, linear, *row_data, bandwidth=bandwidth
-        )
-        slope, *curvature = (
-            weighted(xp, each, weight, self.masked) for each in found[1:]
-        )
-        derivative = 0.0 if length is None else xp.vdot(slope, labels[0])
-        sums = _summed(xp, found[0], weight, self.masked), derivative
-        vectors = (slope, linear) if self.n_moves else (slope,)
-        if not curvature:
-            return vectors, (*sums, 0.0)
-        bent = absolute(xp, curvature[0])
-        return (*vectors, bent), (*sums, trace_in_units(xp, bent, units).sum())
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Visitor: slopes that are kept, beside those that X is multiplied with."""
-
-    slopes: _Slopes
-
-    def __call__(self, xp: Any, *vectors: Any) -> Any:
-        (slope, *others), sums = self.slopes(xp, *vectors)
-        return (slope, *others, slope), sums
-
-
-def weighted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:
-    """Return it times the weight of its row: zero where that is, whatever it was."""
-    return _across(weight, found) * _counted(xp, found, weight, masked)
-
-
-def _counted(xp: Any, found: Any, weight: Any, masked: bool) -> Any:
-    """Return it, or zero where its row has no weight."""
-    return xp.where(_across(weight, found) > 0, found, 0.0) if masked else found
-
-
-def _summed(xp: Any, losses: Any, weight: Any, masked: bool) -> Any:
-    """Weighted sum over rows, of each column; in float64 where floats are NumPy's."""
-    if xp is np:
-        return weighted(xp, losses, weight, masked).sum(axis=0, dtype=np.float64)
-    # A product: XLA takes up to eight times as long to sum one column on a CPU.
-    return weight @ _counted(xp, losses, weight, masked)

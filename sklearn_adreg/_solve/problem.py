@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,10 +33,10 @@ from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
-from sklearn_adreg._rows.rows import Rows
 from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared, way
 from sklearn_adreg._solve.start import above_exact, best_start, refusal, rough, units
+from sklearn_adreg._solve.targets import of_targets
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import AbsoluteError
 
@@ -342,7 +341,7 @@ def descend(
             states.append(state)
         else:
             prepared, states = prepare(task, fit, by_sample=False), []
-    return solution(task, prepared.data.rows, states)
+    return of_targets(task, prepared.data.rows, states)
 
 
 def problem_of(
@@ -380,56 +379,6 @@ def problem_of(
     if task.n_outputs > 1:
         return problem, rows.inner(*given).reshape(-1)
     return problem, rows.inner(given[0][:, column], given[1][column])
-
-
-def solution(task: Task, rows: Rows, states: list[State]) -> Solution:
-    """Back to X as it came; curves are summed over targets."""
-    columns = [state.theta.reshape(-1, task.n_outputs).T for state in states]
-    found = [rows.outer(theta) for theta in np.concatenate(columns)]
-    curves = [np.array(_full_curve(state.curve, task)) for state in states]
-    return Solution(
-        coef=np.stack([coef for coef, _ in found], axis=1),
-        intercept=np.array([intercept for _, intercept in found]),
-        loss_curve=_summed(curves),
-        epsilon=min(state.epsilon for state in states),
-        error=float(np.max([state.error for state in states])),
-        endless=_first(states),
-    )
-
-
-def side_by_side(found: Sequence[Solution]) -> Solution:
-    """Return the solution for several targets, from those of each."""
-    scales = [each.scale for each in found if each.scale is not None]
-    held = [each.validation for each in found if each.validation is not None]
-    return Solution(
-        coef=np.concatenate([each.coef for each in found], axis=1),
-        intercept=np.concatenate([each.intercept for each in found]),
-        loss_curve=_summed([each.loss_curve for each in found]),
-        epsilon=min(each.epsilon for each in found),
-        error=float(np.max([each.error for each in found])),
-        endless=_first(found),
-        scale=np.concatenate(scales) if scales else None,
-        settled=all(each.settled for each in found),
-        validation=_summed(held) if held else None,
-    )
-
-
-def _first(ends: Sequence[State | Solution]) -> Endless:
-    """Why one has no minimum, if one has none."""
-    return next((each.endless for each in ends if each.endless), "")
-
-
-def _summed(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Sum the objectives of targets, which stay where their descents have ended."""
-    length = max(map(len, curves))
-    ends = [np.pad(curve, (0, length - len(curve)), "edge") for curve in curves]
-    return np.asarray(np.sum(ends, axis=0))
-
-
-def _full_curve(curve: tuple[float, ...], task: Task) -> tuple[float, ...]:
-    """With tol=0, what is left of the steps would not move: rounding stopped them."""
-    length = task.max_iter + 1 if task.tol == 0 else 2  # a start may be the end
-    return curve + curve[-1:] * (length - len(curve))
 
 
 def silent(_values: Any) -> None:

@@ -43,8 +43,9 @@ from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.parts import PartRows
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.prepare import Prepared, way
-from sklearn_adreg._solve.problem import descend, side_by_side
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.start import units
+from sklearn_adreg._solve.targets import side_by_side
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg.losses import Pinball, Quantiles
 

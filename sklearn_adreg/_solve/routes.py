@@ -29,7 +29,7 @@ from sklearn_adreg._solve.numeric import (
     solve_on_rows,
 )
 from sklearn_adreg._solve.prepare import SAMPLED_KINKED
-from sklearn_adreg._solve.problem import descend, side_by_side
+from sklearn_adreg._solve.problem import descend
 from sklearn_adreg._solve.quantiles import solve_quantiles
 from sklearn_adreg._solve.scale import solve_with_scale
 from sklearn_adreg._solve.squared_error import (
@@ -37,6 +37,7 @@ from sklearn_adreg._solve.squared_error import (
     solve_lasso_by_sample,
     solve_least_squares,
 )
+from sklearn_adreg._solve.targets import side_by_side
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
 from sklearn_adreg.losses import Quantiles, SquaredError

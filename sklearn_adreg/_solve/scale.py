@@ -45,11 +45,10 @@ from sklearn_adreg._solve.problem import (
     ABSOLUTE,
     Problem,
     problem_of,
-    side_by_side,
     silent,
-    solution,
 )
 from sklearn_adreg._solve.start import rough
+from sklearn_adreg._solve.targets import of_targets, side_by_side
 from sklearn_adreg._solve.task import Fit, Task
 
 # The median of the absolute value of a standard normal variable.
@@ -229,7 +228,7 @@ class _Target:
         found = (found and self._alternated(found, None)) or self._exact()
         one = self._at(found.scale)
         state = one.judged(found.state)
-        inner = solution(self.task, one.objective.data.rows, [state])
+        inner = of_targets(self.task, one.objective.data.rows, [state])
         unit = self.unit * found.scale
         return _in_units_of_y(inner, unit, unit)._replace(settled=found.settled)
 

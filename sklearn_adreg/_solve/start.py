@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_adreg._descent.constant import balanced, best_constant
-from sklearn_adreg._loss.check import not_finite
+from sklearn_adreg._loss.refusals import not_finite
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import weighted_median
