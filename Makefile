@@ -14,6 +14,8 @@ PY := $(VENV)/bin/python
 PY_OLDEST := $(VENV_OLDEST)/bin/python
 # These two can slow OpenBLAS down a great deal: what is timed runs without them.
 TIMED := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE
+# The tests of a file share what they compile, and what they compare with.
+SHARED := -n $(JOBS) --dist=loadfile
 DOCS := -m sphinx -W --keep-going -q -d docs/_build/doctrees
 
 .DEFAULT_GOAL := help
@@ -29,10 +31,10 @@ demo: $(VENV)/.demo ## Fit the note's data and 327,000 flights, and a cost of yo
 	$(TIMED) $(PY) examples/plot_flights_cost.py
 
 test: $(VENV)/.test ## Run the tests and doctests, with the coverage that is asked
-	$(PY) -m pytest -n $(JOBS) --cov $(PYTEST_ARGS)
+	$(PY) -m pytest $(SHARED) --cov $(PYTEST_ARGS)
 
 test-oldest: $(VENV_OLDEST)/.test ## Run the tests with the oldest versions supported
-	$(PY_OLDEST) -m pytest -n $(JOBS) \
+	$(PY_OLDEST) -m pytest $(SHARED) \
 		-W ignore::DeprecationWarning -W ignore::FutureWarning $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint $(VENV)/.test ## Check style, types and docstrings

@@ -114,7 +114,10 @@ def _least_distance(normals: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     length = np.sqrt(np.square(normals).sum(axis=1).max())
     system = np.vstack([normals.T / length, wanted / unit])
     target = np.append(np.zeros(normals.shape[1]), 1.0)
-    found, _ = nnls(system, target, maxiter=_ITERATIONS * len(wanted))
+    try:
+        found, _ = nnls(system, target, maxiter=_ITERATIONS * len(wanted))
+    except RuntimeError:  # it goes in circles: planes are then lifted
+        return np.zeros(len(wanted))
     left = 1.0 - float(wanted @ found) / unit
     return found * unit / (left * length**2)
 

@@ -239,7 +239,7 @@ def _moved(linear: np.ndarray, units: np.ndarray) -> np.ndarray:
     axes = np.eye(len(units), dtype=linear.dtype) if linear.ndim == 2 else [1.0]
     moves = [
         sign * step * unit * axis
-        for axis, unit in zip(axes, units, strict=True)
+        for axis, unit in zip(axes, units.astype(linear.dtype), strict=True)
         for sign in (1, -1)
         for step in _STEPS
     ]
