@@ -10,7 +10,7 @@ from sklearn_adreg._max_epsilon import max_stable_epsilon
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._search import GradientDescentRegressorCV
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CoefficientPathDisplay",
