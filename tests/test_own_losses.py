@@ -256,3 +256,15 @@ def test_infinite_slopes_at_exact_fits(data: Any) -> None:
     at_start = mean_loss(root, X, y, start.coef_, start.intercept_)
     for backend in ("autograd", "jax"):
         assert fitted(root, X, y, {"backend": backend}) <= (1 + 1e-3) * at_start
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("dtype", "level"), [(np.float32, 3e7), (np.float64, 1e16)])
+def test_targets_so_large_that_steps_are_rounded(dtype: Any, level: float) -> None:
+    def tilted(y: Any, z: Any) -> Any:
+        return adnp.maximum(100.0 * (y - z), 0.01 * (z - y))
+
+    X, y = np.zeros((3, 1), dtype), np.full(3, level, dtype)
+    y[1] += np.spacing(y[1])
+    model = GradientDescentRegressor(tilted).fit(X, y)
+    assert_allclose(model.predict(X), y, rtol=2 * np.finfo(dtype).eps)

@@ -231,7 +231,8 @@ def _check_derivatives(
     for output, unit in enumerate(units):
         part = slice(1 + each * output, 1 + each * (output + 1))
         around = values[part], slopes[part]
-        _check_secants(whole.loss, *around, slopes[0, :, output], unit)
+        size = np.abs(linear.reshape(len(linear), -1)[:, output])
+        _check_secants(whole.loss, *around, slopes[0, :, output], unit, size)
 
 
 def _moved(linear: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -252,15 +253,18 @@ def _check_secants(
     slopes: np.ndarray,
     here: np.ndarray,
     unit: Any,
+    size: np.ndarray,
 ) -> None:
     """Refuse derivatives that have nothing to do with differences of the loss.
 
     Values and slopes are those after steps along one axis, in a unit, one way and then
-    the other, and the slopes `here` those along it before.
+    the other, and the slopes `here` those along it before, at predictors of a `size`:
+    steps are as exact as these are.
     """
     above, below, length = values[0], values[len(_STEPS)], _STEPS[0] * unit
     secants = (above - below) / (2 * length)
-    noise = 8 * np.finfo(above.dtype).eps * np.abs(above + below) / length
+    rounded = np.abs(above + below) + np.abs(here) * size
+    noise = 8 * np.finfo(above.dtype).eps * rounded / length
     agreed = _AGREEMENT * (np.abs(secants) + np.abs(here)) + noise
     wrong = np.abs(secants - here) > agreed + np.finfo(above.dtype).tiny
     # A loss may be flat here, or everywhere; not so if it changes in between.
