@@ -53,9 +53,10 @@ _GAIN_NOISE = 100.0
 # it may be next to where a loss becomes flat.
 _TAIL, _INWARD, _BESIDE = 1e-8, 64, 0.7
 # A loss that rises by as much as this part of that of its unit where a predictor moves
-# by so many of its roundings is sharper than floats are. (Of scales fitted to exact
-# targets in both float types, locations and rows, the least move is 2.)
-_RISEN, _ROUNDINGS = 0.5, 8.0
+# by so many of its roundings is sharper than floats are. (Scales fitted to exact
+# targets in both float types, locations and rows, are told by 2 roundings on one
+# machine, not always by 8 on another; errors of 1e-10 of the targets are 1e5 of them.)
+_RISEN, _ROUNDINGS = 0.5, 64.0
 
 # A mean loss that is negative, and so many times the first one in size, has no minimum
 # that floats could find beside it (both: the same).

@@ -45,8 +45,8 @@ from sklearn_adreg._solve.task import Fit, Task
 
 # Steps that tell whether a plane separates labels: 101 to 461 did of 216 problems with
 # 100 to 5,000 rows, whose nearest row was at a distance of 0 to 1 of the plane. To a
-# tolerance of 1e-3 a level without events is missed. Fits of logistic and Poisson losses
-# take 1.04 to 1.7 times as long (200,000 x 30 and 300 x 5).
+# tolerance of 1e-3 a level without events is missed. Fits of logistic and Poisson
+# losses take 1.04 to 1.7 times as long (200,000 x 30 and 300 x 5).
 _FURTHER_STEPS, _FURTHER_TOL = 1000, 1e-6
 
 
