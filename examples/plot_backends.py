@@ -2,10 +2,11 @@
 Autograd against JAX
 ====================
 
-Which backend differentiates is a matter of time, not of results. The claim, asserted
-below: for a hundred to 30,000 rows, by either update rule, the coefficients with
-autograd and with JAX agree to 1e-10, and with ``epsilon="auto"`` they agree as closely
-with those of `LinearRegression`. The picture shows what each fit takes.
+The two backends give the same coefficients and differ in the time that a fit takes. The
+claim, asserted below: from 100 to 30,000 rows, with a fixed learning rate and with
+``epsilon="auto"``, the coefficients with autograd and with JAX agree to 1e-10; with
+``epsilon="auto"`` they agree as closely with those of `LinearRegression`. The figure
+shows the time of each fit.
 """
 
 from time import perf_counter
@@ -22,8 +23,9 @@ from sklearn_adreg import GradientDescentRegressor
 # The fits to compare
 # -------------------
 #
-# A hundred textbook steps, with the step length given, and the descent in white
-# coordinates, each with both backends.
+# A hundred steps of plain gradient descent with a fixed learning rate, and the default,
+# ``epsilon="auto"``, which descends in whitened coordinates: uncorrelated columns of
+# unit variance. Each is fitted with both backends.
 
 TEXTBOOK = {"epsilon": 0.1, "max_iter": 100, "tol": 0}
 N_SAMPLES = (100, 300, 1_000, 3_000, 10_000, 30_000)
@@ -56,13 +58,13 @@ def models():
 # Times
 # -----
 #
-# JAX compiles the descent when it first meets data of a shape, and keeps what it
-# compiled for as long as Python runs. So each model is fitted once before the clock
-# starts, and these are the coefficients that are held together.
+# JAX compiles the descent when it first meets data of a shape, and keeps the compiled
+# code for as long as Python runs. So each model is fitted once before the timing
+# starts, and the coefficients of these first fits are compared.
 
 
 def check_agreement(problem):
-    """Fit all models to the data, and hold their coefficients together."""
+    """Fit all models to the data, and compare their coefficients."""
     coef = {key: model.fit(*problem).coef_ for key, model in models().items()}
     for rule in ("textbook", "auto"):
         np.testing.assert_allclose(
@@ -78,10 +80,10 @@ for problem in problems.values():
     check_agreement(problem)
 
 # %%
-# A time is then that of the fastest of several fits. They are taken in rounds of all
-# models and all numbers of rows, so that a moment in which the machine is busy with
-# something else does not fall on one of them alone. Products of matrices get a single
-# thread: it is work that is compared, not the number of cores.
+# The time reported is that of the fastest of several fits. Each round fits all models
+# to all numbers of rows, so that a moment in which the machine is busy with something
+# else does not fall on one of them alone. Matrix products run on a single thread: the
+# amount of work is compared, not the number of cores.
 
 N_ROUNDS = 9
 
@@ -119,15 +121,15 @@ print_table()
 # What costs what
 # ---------------
 #
-# A hundred textbook steps cost about the same for few rows as for many: they run on the
-# second moments, a 20 x 20 matrix that is formed once. Autograd records every step
-# anew, in Python, and pays that a hundred times; JAX runs a loop that is compiled. As
-# rows are added the products with X take over, which are the same for both, and the
-# lines draw nearer.
+# A hundred plain steps cost about the same for few rows as for many: they use only the
+# Gram matrix of the columns, 20 x 20, which is formed once. Autograd records every step
+# anew, in Python, a hundred times; JAX runs a compiled loop. As rows are added, forming
+# the Gram matrix takes a growing part of the time. It is the same work for both
+# backends, and so their lines draw nearer.
 #
-# In white coordinates there are only two or three steps to record, and the backends are
-# close at every size. `LinearRegression` takes singular values of X, which is many
-# times the work of second moments where there are many rows.
+# In whitened coordinates there are only two or three steps, and the backends are close
+# at every size. `LinearRegression` computes a singular value decomposition of X, which
+# is more work than forming the Gram matrix.
 
 COLORS = {"autograd": "#0072B2", "jax": "#D55E00", "LAPACK": "#000000"}
 NAMES = {"autograd": "autograd", "jax": "JAX", "LAPACK": "LinearRegression"}
@@ -148,7 +150,7 @@ def draw(axes, rule):
             linestyle=":" if backend == "LAPACK" else "-",
             label=NAMES[backend],
         )
-    axes.set_xlabel("rows")
+    axes.set_xlabel("number of rows")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:g}")
@@ -161,8 +163,8 @@ figure, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4.2), sharey=True, layout="constrained"
 )
 draw(left, "textbook")
-left.set_title("epsilon=0.1, a hundred steps")
-left.set_ylabel("fit, milliseconds")
+left.set_title("epsilon=0.1, 100 steps")
+left.set_ylabel("fit time (milliseconds)")
 draw(right, "auto")
 right.set_title('epsilon="auto"')
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)

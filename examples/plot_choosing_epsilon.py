@@ -2,15 +2,15 @@
 Choosing epsilon in one pass
 ============================
 
-The learning rate and the number of steps are chosen by cross-validation, like any
-hyperparameter. The claims, asserted below:
+`GradientDescentRegressorCV` chooses the learning rate ``epsilon`` and the number of
+steps by cross-validation. The claims, asserted below:
 
-- `GradientDescentRegressorCV` finds the scores of scikit-learn's `GridSearchCV`, to
-  eight digits and more, from the second moments of the folds alone;
-- its own grid of learning rates ends just below the largest that is stable, and needs
-  no knowledge of the units that the columns are in;
-- a long step that stops early predicts as well as the best short step, and what both
-  find predicts better than least squares.
+- it finds the scores of scikit-learn's `GridSearchCV` to eight digits, from the Gram
+  matrices of the folds alone;
+- its own grid of learning rates is taken from the data, and ends below the largest one
+  that is stable;
+- a large learning rate with early stopping predicts as well as a small one with more
+  steps, and both predict better than least squares.
 """
 
 import matplotlib.pyplot as plt
@@ -27,8 +27,8 @@ from sklearn_adreg import (
 )
 
 # %%
-# The columns of the diabetes data, their squares and products: 65 columns for 442 rows,
-# which invite overfitting.
+# The columns of the diabetes data, their squares and their products are 65 columns for
+# 442 rows, on which least squares overfits.
 
 X, y = load_diabetes(return_X_y=True, scaled=False)
 X = PolynomialFeatures(2, include_bias=False).fit_transform(
@@ -40,8 +40,8 @@ folds = KFold(5, shuffle=True, random_state=0)
 # A hundred steps at 20 learning rates
 # ------------------------------------
 #
-# ``tol=0`` asks for exactly ``max_iter`` steps. No epsilons are named: they come from
-# the data.
+# ``tol=0`` asks for exactly ``max_iter`` steps. No values of ``epsilon`` are given:
+# they are computed from the data.
 
 search = GradientDescentRegressorCV(cv=folds, max_iter=100, tol=0).fit(X, y)
 epsilons = search.cv_results_["param_epsilon"]
@@ -50,8 +50,8 @@ print(f"best of {len(epsilons)}: epsilon {search.epsilon_:.3g}")
 print(f"mean R2 {search.best_score_:.3f}")
 
 # %%
-# The same by scikit-learn's search, which fits each of the 20 on each of the 5 splits.
-# Names and shapes of the results are the same as well.
+# scikit-learn's search fits each of the 20 candidates on each of the 5 splits and finds
+# the same scores. The keys of ``cv_results_`` are the same as well.
 
 grid = GridSearchCV(
     GradientDescentRegressor(max_iter=100, tol=0), {"epsilon": epsilons}, cv=folds
@@ -67,7 +67,7 @@ assert search.best_params_ == grid.best_params_
 # The number of steps as well
 # ---------------------------
 #
-# With ``early_stopping=True`` each epsilon is given its best number of steps.
+# With ``early_stopping=True`` the best number of steps is chosen for each ``epsilon``.
 
 stopped = GradientDescentRegressorCV(
     cv=folds, max_iter=3000, early_stopping=True, store_path_scores=True
@@ -82,9 +82,9 @@ assert search.best_score_ > stopped.best_score_ - 0.005
 assert stopped.best_score_ > least_squares + 0.05
 
 # %%
-# ``path_scores_`` has the score of each learning rate after each number of steps. It is
-# high where the product of the two is about the same. The dots are the best numbers of
-# steps; the ring is the best of all.
+# ``path_scores_`` has the score of each learning rate after each number of steps. High
+# scores lie along a line on which the product of the two is about constant. Dots mark
+# the best number of steps of each learning rate, the ring the best pair.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 EpsilonPathDisplay.from_estimator(search, ax=left)
@@ -100,7 +100,7 @@ mesh = right.pcolormesh(
 )
 right.plot(steps, stopped.cv_results_["param_epsilon"], ".", color="white")
 right.plot(stopped.best_n_iter_, stopped.epsilon_, "o", color="black", mfc="white")
-right.set(xscale="log", yscale="log", xlabel="steps", ylabel="epsilon")
-right.set_title("any number of steps", fontsize="medium")
-figure.colorbar(mesh, label="mean r2")
+right.set(xscale="log", yscale="log", xlabel="number of steps", ylabel="epsilon")
+right.set_title("1 to 3,000 steps", fontsize="medium")
+figure.colorbar(mesh, label="mean R² on the held-out folds")
 plt.show()

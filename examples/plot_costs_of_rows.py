@@ -1,14 +1,17 @@
 r"""
-What each row costs: prices in a loss
-=====================================
+A loss with costs of its own for each row
+=========================================
 
-What a missing unit loses, and what a unit left over costs, differs from article to
-article. No sample weight says that, and no quantile: the two prices are row data of a
-loss that is one line. The claims, asserted below for articles that were not fitted:
+A missing unit and a unit left over have costs that differ from article to article.
+Neither a sample weight nor a single quantile can express that. Here the two costs are
+passed to the loss as additional data of each row (``row_data``), and the loss is one
+line. The claims, asserted below:
 
-- the orders are those of an exact linear programme, by HiGHS, at the same cost;
-- they cost less than orders by the mean prices, and less than those by least squares,
-  also where these know the prices as columns.
+- the cost on the fitted articles is that of the exact solution, a linear programme
+  solved by SciPy;
+- on articles that were not fitted, orders by this loss cost less than orders by the
+  mean costs, and less than orders by least squares. All three know each article's
+  costs by a column, the share of the cost of a missing unit in the sum of both.
 """
 
 import matplotlib.pyplot as plt
@@ -24,8 +27,8 @@ from sklearn_adreg import GradientDescentRegressor
 # Articles
 # --------
 #
-# Demand is simulated: it grows with a season and falls with the price, and is as hard
-# to foresee as it is large. A few hundred articles are fitted, the others are kept.
+# Demand is simulated: it grows with the season, falls with the price, and spreads more
+# widely in season. 400 articles are fitted, and 4,000 are held out for testing.
 
 rng = np.random.default_rng(1)
 N_FITTED, N_KEPT = 400, 4_000
@@ -44,15 +47,15 @@ X = np.column_stack([season, price, share])
 fitted, kept = slice(0, N_FITTED), slice(N_FITTED, None)
 
 # %%
-# One line
+# The loss
 # --------
 #
-# Arguments after the star are row data: arrays with an entry for each row of ``X``.
-# They come by their names, here as the columns of a data frame.
+# Keyword-only arguments of a loss are row data: arrays with an entry for each row of
+# ``X``. ``fit`` takes them by name, here as the columns of a data frame.
 
 
 def cost(demand, order, *, short, left):
-    """What an article costs, by its own prices."""
+    """Cost of each article, by its own costs of a unit missing or left over."""
     return adnp.maximum(short * (demand - order), left * (order - demand))
 
 
@@ -60,8 +63,8 @@ model = GradientDescentRegressor(cost)
 model.fit(X[fitted], demand[fitted], row_data=prices[fitted])
 
 # %%
-# The same orders as a linear programme: units missing and left over are variables, and
-# the prices are what they cost.
+# The same problem as a linear programme: the units missing and left over are variables,
+# and their costs are the coefficients of the objective.
 
 design = np.column_stack([np.ones(N_FITTED), X[fitted]])
 eye = np.eye(N_FITTED)
@@ -74,12 +77,12 @@ programme = linprog(
 np.testing.assert_allclose(N_FITTED * model.loss_curve_[-1], programme.fun, rtol=1e-6)
 
 # %%
-# What it saves
-# -------------
+# Costs on held-out articles
+# --------------------------
 #
-# Others are fitted to the same columns: by what a unit costs on average, and by least
-# squares. ``score`` is one less the cost over that of the best order that is the same
-# for all articles.
+# Two models for comparison are fitted to the same columns: one by the mean costs of a
+# unit, one by least squares. ``score`` is 1 minus the ratio of the model's cost to that
+# of the best constant order.
 
 mean_short, mean_left = prices[fitted].mean()
 by_mean = GradientDescentRegressor(
@@ -98,14 +101,14 @@ for name, value in costs.items():
 assert costs["own prices"] < 0.95 * costs["mean prices"]
 assert costs["own prices"] < 0.75 * costs["least squares"]
 spared = model.score(X[kept], demand[kept], row_data=prices[kept])
-print(f"{spared:.0%} less than the best order that is the same for all")
+print(f"{spared:.0%} less than the best constant order")
 
 # %%
 # The picture
 # -----------
 #
-# The more of the two prices a missing unit has, the more is ordered beyond the mean: a
-# margin for each article, and not one for all.
+# The larger the share of the cost of a missing unit, the more is ordered beyond the
+# prediction of least squares: a safety margin for each article, and not one for all.
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"
 figure, (left, right) = plt.subplots(
@@ -118,12 +121,13 @@ beyond = {
 for (name, margin), colour in zip(beyond.items(), (BLUE, ORANGE), strict=True):
     left.plot(share[kept], margin, ".", color=colour, markersize=2.5, label=name)
 left.axhline(0, color="0.25", linewidth=1)
-left.set(xlabel="price of a missing unit, of both", ylabel="ordered beyond the mean")
+left.set(xlabel="cost of a missing unit, as a share of both costs")
+left.set_ylabel("order minus least squares (units)")
 left.legend(frameon=False, markerscale=4)
 right.barh([*costs], [*costs.values()], color=[BLUE, ORANGE, GREY], height=0.6)
 right.bar_label(right.containers[0], fmt="%.1f", padding=4)
 right.invert_yaxis()
-right.set(xticks=(), title="cost of an article")
+right.set(xticks=(), title="mean cost of an article")
 right.tick_params(length=0)
 left.spines[["top", "right"]].set_visible(False)
 right.spines[:].set_visible(False)

@@ -2,15 +2,16 @@ r"""
 Early stopping is a kind of ridge
 =================================
 
-A descent that starts at zero and is stopped early has small coefficients, as has a
-ridge regression. The claim, asserted below: on data where least squares overfits, the
-best number of textbook steps predicts as well as the best penalty, to within three
-percent of the validation error, and the number of steps :math:`t` on :math:`n` rows
-does the work of the penalty
+Gradient descent that starts at zero and is stopped early shrinks the coefficients, as
+ridge regression does. After :math:`t` steps of length :math:`\epsilon` on :math:`n`
+rows it corresponds to scikit-learn's `Ridge` with the penalty
 
-.. math:: \alpha = \frac{n}{2 \epsilon t}
+.. math:: \alpha = \frac{n}{2 \epsilon t} ,
 
-of scikit-learn's `Ridge`. One descent passes through all penalties.
+so that a single descent passes through a whole range of penalties. The claims, asserted
+below on data where least squares overfits: the best number of steps predicts as well as
+the best penalty, to within three percent of the validation error, and the two
+penalties, by this formula, are within a factor of three of each other.
 """
 
 import matplotlib.pyplot as plt
@@ -23,13 +24,13 @@ from sklearn_adreg import GradientDescentRegressor, LossCurveDisplay
 # Why they correspond
 # -------------------
 #
-# Let :math:`\lambda` be an eigenvalue of the second moments :math:`X^\top X / n` of
-# centred columns, and :math:`c` what least squares gives along its eigenvector. Each
+# Let :math:`\lambda` be an eigenvalue of the covariance matrix :math:`X^\top X / n` of
+# centred columns, and :math:`c` the least squares solution along its eigenvector. Each
 # step on the mean squared error, whose gradient along it is
 # :math:`2 \lambda (w - c)`, multiplies the distance from :math:`c` by
 # :math:`1 - 2 \epsilon \lambda`. Ridge minimises a sum of squares plus
-# :math:`\alpha |w|^2`, or :math:`n \lambda (w - c)^2 + \alpha w^2`. So they keep of
-# :math:`c`
+# :math:`\alpha |w|^2`, or :math:`n \lambda (w - c)^2 + \alpha w^2`. The factors by
+# which descent and ridge shrink :math:`c` are therefore
 #
 # .. math::
 #
@@ -37,25 +38,25 @@ from sklearn_adreg import GradientDescentRegressor, LossCurveDisplay
 #    \quad \text{and} \quad
 #    \frac{n \lambda}{n \lambda + \alpha} = \frac{\lambda}{\lambda + \alpha / n} .
 #
-# Where little is kept these are :math:`2 \epsilon t \lambda` and
+# For small :math:`\lambda` these are :math:`2 \epsilon t \lambda` and
 # :math:`n \lambda / \alpha`, which are the same for
 # :math:`\alpha = n / (2 \epsilon t)`. With :math:`u = 2 \epsilon t \lambda` they are
 # then :math:`1 - e^{-u}` and :math:`u / (1 + u)`: both rise from 0 to 1, and
-# nowhere do they differ by more than 0.204. What this means for the risk is in A. Ali,
-# J. Z. Kolter, R. Tibshirani, "A continuous-time view of early stopping for least
-# squares regression", AISTATS 2019: at no point on the way is that of a descent in
-# small steps more than 1.69 times that of ridge.
+# nowhere do they differ by more than 0.204. A. Ali, J. Z. Kolter and R. Tibshirani, "A
+# continuous-time view of early stopping for least squares regression", AISTATS 2019,
+# show that the risk of gradient descent in small steps is at no point more than 1.69
+# times that of the corresponding ridge regression.
 
 u = np.geomspace(1e-4, 1e4, 10_000)
 assert np.all(-np.expm1(-u) >= u / (1 + u))
 assert np.max(-np.expm1(-u) - u / (1 + u)) < 0.204
 
 # %%
-# Data that invite overfitting
-# ----------------------------
+# Data on which least squares overfits
+# ------------------------------------
 #
-# 80 columns for 120 rows, and as much noise as signal. Columns differ in spread, so
-# that directions are learnt one after the other.
+# There are 80 columns for 120 rows, and as much noise as signal. The columns differ in
+# spread, so that descent learns their coefficients one after the other.
 
 N_SAMPLES, N_FEATURES = 120, 80
 
@@ -85,7 +86,8 @@ def validation_error(model):
 # ---------------------------
 #
 # With ``warm_start`` each fit goes on where the one before stopped, and ``tol=0`` asks
-# for exactly ``max_iter`` steps: the errors after 1 to 5,000 steps take 5,000 steps.
+# for exactly ``max_iter`` steps. The errors after 1 to 5,000 steps therefore take 5,000
+# steps in all.
 
 EPSILON = 0.06
 
@@ -108,8 +110,8 @@ ridge = np.array([validation_error(Ridge(alpha).fit(X, y)) for alpha in alphas])
 least_squares = validation_error(LinearRegression().fit(X, y))
 
 # %%
-# At their best the two are as good as each other, at penalties of the same size, and
-# both far better than least squares.
+# At their best, early stopping and ridge predict equally well, to three percent, at
+# penalties of a similar size, and both are far better than least squares.
 
 best_stop, best_ridge = np.argmin(stopped), np.argmin(ridge)
 print(f"least squares       : {least_squares:.3f}")
@@ -127,11 +129,11 @@ assert least_squares > 1.2 * stopped[best_stop]
 # Side by side
 # ------------
 #
-# On the left, both axes say how much is learnt: more steps, or a smaller penalty. On
-# the right, what is kept of the least squares solution along a direction, for three
-# numbers of steps (solid) and for the penalties that go with them (dashed). The
-# descent keeps more of the strong directions, and so it is at its best
-# somewhat earlier.
+# On the left is the validation error against the number of steps (lower axis) and the
+# corresponding penalty (upper axis). On the right is the part of the least squares
+# solution that is kept along an eigenvector, for three numbers of steps (solid) and for
+# the corresponding penalties (dashed). At each of them the descent keeps more than
+# ridge does.
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
@@ -148,7 +150,7 @@ def draw_errors(axes):
     axes.plot(steps[best_stop], stopped[best_stop], "o", color=BLUE)
     axes.plot(steps[best_ridge], ridge[best_ridge], "o", color=ORANGE)
     axes.axhline(least_squares, color="0.4", linestyle=":")
-    axes.set_xlabel("steps")
+    axes.set_xlabel("number of steps")
     axes.set_ylabel("validation error (root mean square)")
     axes.secondary_xaxis("top", functions=(to_other, to_other)).set_xlabel(
         "alpha = n / (2 epsilon steps)"
@@ -171,8 +173,8 @@ def draw_filters(axes):
             textcoords="offset points",
             ha="right",
         )
-    axes.set_xlabel("eigenvalue of the second moments")
-    axes.set_ylabel("part of least squares that is kept")
+    axes.set_xlabel("eigenvalue of the covariance matrix")
+    axes.set_ylabel("kept part of the least squares solution")
 
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
@@ -188,13 +190,14 @@ right.spines["top"].set_visible(False)
 plt.show()
 
 # %%
-# Stopped by rows that are held out
-# ---------------------------------
+# Early stopping on held-out rows
+# -------------------------------
 #
-# Where there is no other sample to choose by, ``early_stopping=True`` sets a part of
-# the rows aside and ends the descent when they have been predicted no better for
-# ``n_iter_no_change`` steps in a row, as scikit-learn's `SGDRegressor` does after
-# epochs. The training error falls on and on; that of the held-out rows turns.
+# Where there is no separate validation sample, ``early_stopping=True`` sets a part of
+# the rows aside and ends the descent when their error has not improved for
+# ``n_iter_no_change`` steps in a row, as scikit-learn's `SGDRegressor` does with
+# epochs. The training error falls in every step; the error of the held-out rows falls
+# at first and then rises.
 
 stop = {"early_stopping": True, "validation_fraction": 0.25, "random_state": 0}
 early = GradientDescentRegressor(epsilon=EPSILON, **stop).fit(X, y)
