@@ -121,8 +121,10 @@ beyond = {
 for (name, margin), colour in zip(beyond.items(), (BLUE, ORANGE), strict=True):
     left.plot(share[kept], margin, ".", color=colour, markersize=2.5, label=name)
 left.axhline(0, color="0.25", linewidth=1)
-left.set(xlabel="cost of a missing unit, as a share of both costs")
-left.set_ylabel("order minus least squares (units)")
+left.set(
+    xlabel="cost of a missing unit, as a share of both costs",
+    ylabel="order minus least squares (units)",
+)
 left.legend(frameon=False, markerscale=4)
 right.barh([*costs], [*costs.values()], color=[BLUE, ORANGE, GREY], height=0.6)
 right.bar_label(right.containers[0], fmt="%.1f", padding=4)

@@ -2,16 +2,19 @@ r"""
 What epsilon does
 =================
 
-On the squared error, a textbook step multiplies the error of the coefficients along
-each eigenvector of the second moments by a number of its own, the same in every step:
+The learning rate ``epsilon`` decides whether gradient descent converges slowly,
+converges fast, oscillates or diverges. On the squared error, each step multiplies the
+error of the coefficients along the i-th eigenvector of :math:`X^\top X / n` by
 
-.. math:: 1 - 2 \epsilon \lambda_i .
+.. math:: 1 - 2 \epsilon \lambda_i ,
 
-The claim, asserted below, is that this one formula explains all that a step length can
-do: creep, arrive, zigzag, or diverge, which happens exactly above
-:math:`1 / \lambda_{\max}`, the limit that a `DivergenceError` names. And
-``epsilon="auto"``, which descends in coordinates where all :math:`\lambda_i` are one,
-is there after a single step.
+where :math:`\lambda_i` is the eigenvalue. The claims, asserted below:
+
+- the paths of the descents are those of this formula, step by step;
+- the largest stable learning rate is :math:`1 / \lambda_{\max}`, which is the limit
+  that a `DivergenceError` names;
+- ``epsilon="auto"``, which descends in whitened coordinates, in which all eigenvalues
+  are equal, is at the optimum after a single step.
 """
 
 from typing import NamedTuple
@@ -26,8 +29,8 @@ from sklearn_adreg.exceptions import DivergenceError
 # A problem with two coefficients
 # -------------------------------
 #
-# Two correlated columns make a long valley: the objective is steep across it, and flat
-# along it.
+# With two correlated columns the contours of the objective are long ellipses: it is
+# steep across this valley, and flat along it.
 
 rng = np.random.default_rng(4)
 X = rng.standard_normal((200, 2)) @ [[1.0, 0.45], [0.0, 0.6]]
@@ -57,14 +60,14 @@ limit = largest_stable()
 np.testing.assert_allclose(limit, 1 / eigenvalues.max(), rtol=1e-10)
 
 # %%
-# Four textbook descents, and one that is not
-# -------------------------------------------
+# Four fixed learning rates, and ``"auto"``
+# -----------------------------------------
 #
-# The path of a descent is what fits of one step, two steps, three steps, ... end at.
-# ``tol=0`` asks for exactly ``max_iter`` steps. A fit whose objective ends above that
-# at the start raises `DivergenceError`, and there the path ends. The best fixed length
-# is the one that shrinks the errors along both eigenvectors alike,
-# :math:`1 / (\lambda_1 + \lambda_2)`.
+# The path of a descent consists of the coefficients of fits of one step, two steps,
+# three steps, and so on; ``tol=0`` asks for exactly ``max_iter`` steps. A fit whose
+# objective ends above that at the start raises `DivergenceError`, and there the path
+# ends. The best fixed learning rate is the one that shrinks the errors along both
+# eigenvectors by the same factor, :math:`1 / (\lambda_1 + \lambda_2)`.
 
 
 class Descent(NamedTuple):
@@ -79,10 +82,10 @@ class Descent(NamedTuple):
 
 best = 1 / eigenvalues.sum()
 too_short, good, just_stable, divergent, whitened = descents = [
-    Descent(0.04 * limit, 40, "0.04 of the limit: it creeps", "0.04", "#D55E00"),
+    Descent(0.04 * limit, 40, "0.04 of the limit: slow", "0.04", "#D55E00"),
     Descent(best, 40, f"{best / limit:.2f} of the limit: good", "good", "#009E73"),
-    Descent(0.99 * limit, 40, "0.99 of the limit: it zigzags", "0.99", "#0072B2"),
-    Descent(1.02 * limit, 40, "1.02 of the limit: it diverges", "1.02", "#CC79A7"),
+    Descent(0.99 * limit, 40, "0.99 of the limit: oscillates", "0.99", "#0072B2"),
+    Descent(1.02 * limit, 40, "1.02 of the limit: diverges", "1.02", "#CC79A7"),
     Descent("auto", 1, '"auto": one step', '"auto"', "#000000"),
 ]
 
@@ -104,9 +107,9 @@ def path(descent):
 paths = {descent.label: path(descent) for descent in descents}
 
 # %%
-# The textbook's paths are those of the formula, step by step. Only the one that is
-# longer than the limit was stopped by an error. The last, in white coordinates,
-# is at the optimum after its only step.
+# The paths with a fixed learning rate are those of the formula, step by step. Only the
+# one above the limit was stopped by an error. With ``"auto"`` the descent is at the
+# optimum after its only step.
 
 
 def path_of_formula(epsilon, n_steps):
@@ -127,12 +130,12 @@ np.testing.assert_allclose(paths[whitened.label][-1], optimum, atol=1e-10)
 # The paths over the contour lines
 # --------------------------------
 #
-# All start at zero. Across the valley, where the eigenvalue is large, a step of 0.99 of
-# the limit lands almost as far on the other side, 0.98 times; one of 1.02 lands 1.04
-# times as far, and farther with each step. Along the valley both advance well, which is
-# why the divergent descent gains at first: its objective passes that of the start only
-# after 25 steps. The last panel shows what the objective has above its optimum, in
-# units of what it has at the start.
+# All descents start at zero. Across the valley, where the eigenvalue is large, a step
+# of 0.99 of the limit ends on the other side at 0.98 times the distance; one of 1.02
+# ends at 1.04 times the distance, and farther away with each step. Along the valley
+# both approach the optimum, which is why the objective of the divergent descent falls
+# at first: it exceeds that of the start only after 25 steps. The last panel shows the
+# objective less its optimum, divided by its value at the start.
 
 
 def excess(coefs):
@@ -177,8 +180,8 @@ def draw_objectives(axes):
         )
     axes.set_xlim(-1, 50)
     axes.set_box_aspect(1)
-    axes.set_title("objective less its optimum", fontsize="medium")
-    axes.set_xlabel("step")
+    axes.set_title("objective less optimum (start = 1)", fontsize="medium")
+    axes.set_xlabel("number of steps")
     axes.grid(axis="y", color="0.9")
     axes.yaxis.tick_right()
     axes.spines[["top", "left"]].set_visible(False)

@@ -2,14 +2,14 @@
 A search over epsilon
 =====================
 
-`GradientDescentRegressor` is an estimator like any other: it goes into a pipeline, and
-the pipeline into a grid search. Here the search is over the step length, with the
-number of steps fixed. The claims, asserted below:
+`GradientDescentRegressor` works in a scikit-learn `Pipeline`, and the pipeline in
+`GridSearchCV`. Here the search is over the learning rate ``epsilon``, with the number
+of steps fixed. The claims, asserted below:
 
-- a step that is too long for a fold is scored NaN there, exactly when it exceeds the
-  largest stable step of that fold, and the search goes on;
-- of those that are stable the best is not the longest: a shorter step stops earlier on
-  its way to least squares, and that predicts better than least squares does.
+- a learning rate is scored NaN on a fold exactly when it exceeds the largest stable one
+  of that fold, and the search goes on;
+- the best learning rate is less than half of the largest stable one: with it the
+  descent stops before it reaches least squares, and predicts better than least squares.
 """
 
 import warnings
@@ -32,9 +32,9 @@ from sklearn_adreg.exceptions import DivergenceError
 # ----------
 #
 # The ten columns of the diabetes data, their squares and their products are 65 columns
-# for 442 rows. A textbook step has one length for all of them, so they are brought to
-# the same scale first. ``tol=0`` asks for exactly a hundred steps, whatever their
-# length, and so none of them warns that it has not converged.
+# for 442 rows. Plain gradient descent has one learning rate for all columns, so they
+# are standardised first. ``tol=0`` asks for exactly ``max_iter`` steps, a hundred, and
+# turns off the warning of fits that have not converged.
 
 X, y = load_diabetes(return_X_y=True, scaled=False)
 columns = make_pipeline(
@@ -47,9 +47,9 @@ pipeline = make_pipeline(columns, descent)
 # The search
 # ----------
 #
-# Candidates are spread over three decades, some of them beyond what is stable.
-# scikit-learn warns of fits that failed, and of scores that are not finite: both are
-# what is expected here, and they are silenced by name.
+# The candidates are spread over three decades, and some of them exceed the largest
+# stable learning rate. scikit-learn warns of fits that failed, and of scores that are
+# not finite. Both are expected here, so these two warnings are filtered out.
 
 epsilons = np.geomspace(1e-4, 0.2, 20)
 folds = KFold(5, shuffle=True, random_state=0)
@@ -65,11 +65,11 @@ best_epsilon = search.best_params_["gradientdescentregressor__epsilon"]
 print(f"best epsilon {best_epsilon:.4f}, mean R2 {search.best_score_:.3f}")
 
 # %%
-# What is stable in each fold
-# ---------------------------
+# The largest stable learning rate of each fold
+# ---------------------------------------------
 #
-# The largest stable step is a property of the rows that a model is fitted to. The error
-# of a step that is far too long names it.
+# The largest stable learning rate depends on the rows that a model is fitted to. The
+# `DivergenceError` of one that is far too large has it as ``max_epsilon``.
 
 
 def largest_stable(X, y):
@@ -89,8 +89,8 @@ np.testing.assert_array_equal(np.isnan(scores), epsilons[:, None] > limits)
 print("largest stable epsilon of each fold:", limits.round(4))
 
 # %%
-# The other claim: the best step is well below the limit, and stops at coefficients that
-# score higher on rows not seen than those of least squares on the same columns.
+# The best learning rate is well below the limit, and its mean score on the held-out
+# folds is higher than that of least squares on the same columns.
 
 least_squares = cross_val_score(
     make_pipeline(columns, LinearRegression()), X, y, cv=folds
@@ -103,9 +103,9 @@ print(f"least squares: mean R2 {least_squares:.3f}")
 # The scores
 # ----------
 #
-# The band reaches from the worst fold to the best. With short steps a hundred of them
-# do not get far from the mean of y; longer ones get close to least squares, and
-# overfit.
+# The band reaches from the worst fold to the best. With small learning rates a hundred
+# steps do not get far from predicting the mean of y, and underfit. With large ones they
+# score lower than with the best one.
 
 
 def draw_scores(axes):
@@ -134,7 +134,7 @@ axes.axvline(limits.min(), color="black", linestyle=":", linewidth=1.5)
 axes.set_xscale("log")
 axes.set_ylim(0, 0.7)
 axes.set_xlabel("epsilon")
-axes.set_ylabel("R² on the fold left out")
+axes.set_ylabel("R² on the held-out fold")
 axes.spines[["top", "right"]].set_visible(False)
 best = (best_epsilon, search.best_score_)
 failed_middle = np.sqrt(limits.max() * epsilons[-1])

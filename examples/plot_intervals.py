@@ -1,16 +1,17 @@
 r"""
-Targets that are intervals: incomes in brackets
-===============================================
+Interval-censored targets: incomes in brackets
+==============================================
 
-A survey asks in which bracket an income lies; what is known of a target is two bounds,
-the upper of which is infinite for the last bracket. The bounds are row data, and the
-likelihood of an interval is a loss of one line. The claims, asserted below on simulated
-incomes:
+A survey asks in which bracket an income lies. Each target is then known by two bounds
+only, the upper of which is infinite for the last bracket (interval censoring). The
+bounds are passed to the loss as additional data of each row (``row_data``), and the
+loss is minus the log-likelihood of the interval. The claims, asserted below on
+simulated incomes:
 
-- coefficients and scale are those of the likelihood's direct optimum, by SciPy;
-- the coefficients are within 0.02 of those that the incomes were made with, while those
-  of least squares on the middles of the brackets depend on where the open one is taken
-  to end: they grow by a third.
+- coefficients and scale are the maximum likelihood estimates that SciPy finds, to 1e-5;
+- the coefficients are within 0.02 of the true ones. Those of least squares on the
+  midpoints of the brackets depend on the income assumed for the last bracket: between
+  65,000 and 150,000 they grow by more than 30 percent.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ from sklearn_adreg import GradientDescentRegressor
 # Brackets
 # --------
 #
-# Logarithms of incomes, in thousands, with errors of a logistic distribution.
+# The incomes are in thousands. Their logarithms are a linear function of the columns
+# plus errors of a logistic distribution.
 
 rng = np.random.default_rng(3)
 N_ANSWERS = 2_000
@@ -48,9 +50,10 @@ print("answers by bracket:", *counts)
 # The loss
 # --------
 #
-# The distribution function is (1 + tanh(t / 2)) / 2, which is 0 and 1, with a slope of
-# zero, at infinite bounds. The target is not looked at: the bounds say it all. It is
-# what `tol` is measured by, so that the middles of the brackets serve.
+# The logistic distribution function is (1 + tanh(t / 2)) / 2. At infinite bounds it is
+# 0 and 1, with a derivative of zero. The loss does not use the target, since the bounds
+# contain all that is known. The estimator takes the scale of ``tol`` from the target,
+# for which the midpoints of the brackets are given.
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Interval:
 
 
 def middles(last):
-    """Middle of each bracket, where the open ones are taken to be somewhere."""
+    """Midpoint of each bracket; an assumed income for the two open ones."""
     inner = (edges[1:-1] + edges[2:]) / 2
     return np.concatenate([[np.log(10)], inner, [np.log(last)]])[bracket]
 
@@ -85,11 +88,12 @@ best = minimize_scalar(
 model = fitted(best.x)
 
 # %%
-# The direct optimum
-# ------------------
+# The maximum likelihood estimate by SciPy
+# ----------------------------------------
 #
-# SciPy minimises the same likelihood by all parameters at once, the scale among them: a
-# derivative by it needs bounds that are finite, though very far.
+# SciPy minimises the same loss over all parameters at once, including the scale. The
+# derivative with respect to the scale needs finite bounds, so infinite ones are
+# replaced by -50 and 50.
 
 far = {name: np.clip(bound, -50, 50) for name, bound in known.items()}
 
@@ -120,8 +124,8 @@ print(f"likelihood of the intervals:       {model.coef_.round(3)}, true {truth}"
 # The picture
 # -----------
 #
-# What the first coefficient comes to, by where incomes in the open bracket are taken to
-# be: the likelihood of the intervals does not ask.
+# The first coefficient against the income assumed for the last bracket. The likelihood
+# of the intervals does not depend on such an assumption.
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 coefs = [guess[0] for guess in guesses]
@@ -131,7 +135,10 @@ axes.axhline(model.coef_[0], color=BLUE, linewidth=2)
 axes.plot(lasts, coefs, "o--", color=ORANGE, markersize=4)
 axes.text(150, truth[0] + 0.006, "true", ha="right", color="0.35")
 axes.text(66, model.coef_[0] - 0.014, "intervals", color=BLUE)
-axes.text(112, 0.46, "least squares on middles", color=ORANGE)
-axes.set(xlabel="income that the last bracket is taken to be", ylabel="coefficient")
+axes.text(112, 0.46, "least squares on midpoints", color=ORANGE)
+axes.set(
+    xlabel="income assumed for the last bracket (thousands)",
+    ylabel="first coefficient",
+)
 axes.spines[["top", "right"]].set_visible(False)
 plt.show()

@@ -2,15 +2,16 @@ r"""
 The lasso, for any loss
 =======================
 
-With ``l1_ratio=1`` the penalty is ``alpha`` times the sum of the sizes of the
-coefficients, and the larger it is, the more of them are exactly zero. The claims,
+``l1_ratio=1`` adds the lasso (L1) penalty to any loss: ``alpha`` times the sum of the
+absolute values of the coefficients, which makes some of them exactly zero. The claims,
 asserted below, for derivatives by autograd and by JAX:
 
-- with the squared error, coefficients are those of `ElasticNet` at half the ``alpha``,
-  to a millionth of the largest, and zeros are zero in both;
-- with the Poisson deviance, which scikit-learn fits without a lasso only, they meet the
-  conditions of the optimum: where a coefficient is not zero the gradient of the loss is
-  ``alpha`` in size, elsewhere it is no larger.
+- with the squared error, coefficients are those of scikit-learn's `ElasticNet` at half
+  the ``alpha``, to a millionth of the largest, and the same ones are exactly zero;
+- with the Poisson deviance, which scikit-learn's `PoissonRegressor` fits with an L2
+  penalty only, they meet the optimality conditions: the derivative of the loss by a
+  coefficient has the absolute value ``alpha`` where the coefficient is not zero, and at
+  most that elsewhere.
 """
 
 import matplotlib.pyplot as plt
@@ -26,10 +27,11 @@ from sklearn_adreg import GradientDescentRegressor
 # A path of alphas
 # ----------------
 #
-# They go from an ``alpha`` that leaves nothing but the intercept down to a thousandth
-# of it. The smallest such is known beforehand: the largest entry of the gradient at the
-# best constant. With ``warm_start`` each fit begins where the one before ended. The
-# penalty compares coefficients, and so the columns are brought to one scale.
+# The path goes from an ``alpha`` at which all coefficients are zero down to a
+# thousandth of it. The smallest such ``alpha`` is the largest absolute entry of the
+# gradient of the loss at the best constant. With ``warm_start`` each fit begins where
+# the one before ended. The columns are standardised, since the penalty depends on
+# their units.
 
 
 def gradient(X, y, predicted):
@@ -56,8 +58,9 @@ def path(loss, X, y, *, backend="autograd"):
 # Least squares: the same as ElasticNet
 # -------------------------------------
 #
-# `ElasticNet` minimises half the mean squared error, this package the whole of it, and
-# the penalty is the same. So the same solution takes twice the ``alpha`` here.
+# `ElasticNet` minimises half the mean squared error plus the penalty, this package the
+# mean squared error plus the penalty. The same solution therefore takes twice the
+# ``alpha`` here.
 
 diabetes = load_diabetes(as_frame=True, scaled=False)
 X_diabetes = StandardScaler().fit_transform(diabetes.data)
@@ -81,9 +84,10 @@ print(f"zeros, from the largest alpha on: {(coefs == 0).sum(axis=1)}")
 # Counts: visits to a doctor
 # --------------------------
 #
-# How often 20,190 patients of the RAND health insurance experiment saw a doctor in a
-# year, by how they were insured and how they were. The link is the logarithm, so that
-# the effects of the columns multiply.
+# The target is how often the participants of the RAND health insurance experiment saw a
+# doctor in a year, in 20,190 observations; the columns describe their insurance and
+# their health. The link function is the logarithm, so that the effects of the columns
+# multiply.
 
 visits = sm.datasets.randhie.load_pandas().data
 X_visits = StandardScaler().fit_transform(visits.drop(columns="mdvis"))
@@ -107,9 +111,10 @@ for backend in "autograd", "jax":
 # The paths
 # ---------
 #
-# From the right, where all are zero, one coefficient after the other leaves. With the
-# patients, the number of chronic diseases (disea) comes first, then a physical
-# limitation (physlm), then the most that their insurance lets them pay (fmde).
+# At the right all coefficients are zero. As ``alpha`` falls, one after the other
+# becomes nonzero: for the visits to a doctor first that of the number of chronic
+# diseases (disea), then that of a physical limitation (physlm), then that of the most
+# that the insurance lets a patient pay (fmde).
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 
