@@ -2,13 +2,14 @@
 Gradient descent beside the exact solution
 ==========================================
 
-Least squares has a solution in closed form, which makes it the place to see what a
-descent is worth. The claim, asserted below, for derivatives by autograd and by JAX:
+Gradient descent finds the solution of least squares, which is known in closed form. The
+claims, asserted below, for derivatives by autograd and by JAX:
 
-- a hundred plain steps on a well-conditioned problem agree with the pseudo-inverse to a
+- a hundred plain steps on a well-conditioned problem agree with the exact solution to a
   tenth of a percent in every coefficient;
-- with ``epsilon="auto"`` the descent agrees with it to 1e-8, on data as they come: not
-  scaled, and with dependent columns, where it finds the solution of minimum norm.
+- with ``epsilon="auto"`` the descent agrees with it to a relative 1e-8, on columns that
+  are not scaled, and on linearly dependent columns, where it finds the solution of
+  minimum norm.
 
 Run as a script, it saves the picture: ``python plot_linear_regression.py [PATH]``.
 """
@@ -50,8 +51,8 @@ class Problem(NamedTuple):
 #
 # The first is an exercise from a note on automatic differentiation (Colin Carroll,
 # "Exercises in automatic differentiation using autograd and jax", 2019): a hundred
-# steps of a length that is given. The rows, the coefficients and the noise come from
-# random streams of their own.
+# steps with a fixed learning rate. The rows, the coefficients and the noise come from
+# independent random streams.
 
 
 def note_problem():
@@ -75,10 +76,11 @@ def diabetes_problem():
 
 
 # %%
-# The third is large: how late flights out of New York arrived in 2013, from how late
-# they left, how far and when they went, and with whom. One column for every month,
-# hour, weekday, carrier and airport makes each of these groups add up to one: with an
-# intercept, five columns are superfluous. They stay, for the descent to cope with.
+# The third is large: the arrival delays of flights out of New York in 2013, by their
+# departure delay, distance, time, carrier and airport. There is a dummy variable for
+# every month, hour, weekday, carrier and airport. Those of each of the five groups add
+# up to one, so that with an intercept five columns are redundant. They are kept here to
+# show that the fit does not need them removed.
 
 
 def flights_problem():
@@ -101,24 +103,25 @@ def flights_problem():
 # What they are compared with
 # ---------------------------
 #
-# The coefficients are held against those of minimum norm by singular values, computed
-# from the (centred) columns. The difference is relative, and that of the coefficient
-# where it is largest. A time is that of the fastest of the fits that half a second has
-# room for, or of a single one, after JAX has compiled. `SGDRegressor` runs without a
-# penalty, on standardised columns. Where columns depend on each other, coefficients are
-# a matter of choice: its difference on the flights is no error, its R\ :sup:`2` tells
-# how good it is.
+# The exact coefficients are the solution of minimum norm, by a singular value
+# decomposition of the (centred) columns. The difference is the largest relative
+# difference of a coefficient from the exact one. The time is that of the fastest of the
+# fits that half a second has room for, or of a single one, after JAX has compiled.
+# `SGDRegressor` runs without a penalty, on standardised columns. Where columns are
+# linearly dependent, many coefficients give the same predictions: the difference of
+# `SGDRegressor` on the flights is then no error, and its R\ :sup:`2` tells how good it
+# is.
 
 
 LEGEND = """\
-difference: the largest relative one of a coefficient from the exact solution's, which
-            is found by singular values.
+difference: largest relative difference of a coefficient from the exact solution, by a
+            singular value decomposition.
 fit:        time of the fastest fit.
-R2:         share of the variance that is explained.
+R2:         coefficient of determination.
 """
 FOOTNOTE = """\
-  * Where columns depend on each other many coefficients are as good: those of SGD are
-    not of minimum norm. Compare its R2.
+  * The columns are linearly dependent, so the coefficients are not unique. Those of SGD
+    are not the ones of minimum norm: compare its R2.
 """
 
 
@@ -210,8 +213,8 @@ def print_table(problem, rows):
 
 
 # %%
-# What they come to
-# -----------------
+# Results
+# -------
 
 if __name__ == "__main__":
     print(LEGEND)
@@ -221,16 +224,17 @@ if __name__ == "__main__":
 
 
 # %%
-# How they get there
-# ------------------
+# Convergence
+# -----------
 #
-# On the note's data the length of the step decides how long the way is. Close to the
-# longest stable one the steps overshoot, and most of the gain is lost; one that is
-# longer still is an error, which says where that limit is.
+# On the note's data the learning rate decides how fast the descent converges. Close to
+# the largest stable one the steps overshoot, and convergence is slow; a larger one
+# raises a `DivergenceError`, which names that limit.
 #
-# Where the columns differ in scale there is no good length. ``"auto"`` descends in
-# coordinates in which the columns are white, and there one length suits all directions.
-# The lines end where the difference of two objectives is no more than rounding.
+# Where the columns differ in scale, no single learning rate suits all of them.
+# ``"auto"`` descends in whitened coordinates, those of uncorrelated columns of unit
+# variance, in which one learning rate suits all directions. The lines end where the
+# difference of two objectives is no more than rounding.
 
 FLOOR = 1e-13  # of the first gap: below it the difference of objectives is rounding
 
@@ -269,7 +273,7 @@ def draw(axes, problem, lines):
         axes.annotate(
             label, (at, gap[at]), xytext=shift, textcoords="offset points", color=colour
         )
-    axes.set_xlabel("iteration")
+    axes.set_xlabel("number of steps")
     axes.set_axisbelow(True)
     axes.grid(axis="y", color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
@@ -285,18 +289,18 @@ def draw_descents():
     good, long = 0.75 * limit, 0.98 * limit
     auto = ("auto", '"auto"', "#000000", 99, (7, -1))
     lines = [
-        (0.01, "0.01, too short", "#D55E00", 60, (0, 6)),
+        (0.01, "0.01, too small", "#D55E00", 60, (0, 6)),
         (0.1, "0.1, as in the note", "#0072B2", 52, (6, 4)),
         (good, f"{good:.2f}, good", "#009E73", 12, (7, 0)),
-        (long, f"{long:.2f}, nearly too long", "#CC79A7", 56, (0, 8)),
+        (long, f"{long:.2f}, nearly too large", "#CC79A7", 56, (0, 8)),
         auto,
     ]
     draw(left, note, lines)
     left.set_title(f"The note's data: epsilon is stable below {limit:.2f}")
-    left.set_ylabel("objective less its optimum, start = 1")
+    left.set_ylabel("objective less its optimum (start = 1)")
     limit = longest_stable(diabetes)
     long = 0.98 * limit
-    lines = [(long, f"{long:.5f}, nearly too long", "#CC79A7", 40, (0, 8)), auto]
+    lines = [(long, f"{long:.5f}, nearly too large", "#CC79A7", 40, (0, 8)), auto]
     draw(right, diabetes, lines)
     right.set_title(f"Diabetes, not scaled: stable below {limit:.5f}")
     return figure

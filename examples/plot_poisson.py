@@ -1,16 +1,18 @@
 r"""
-Counts, with the Poisson deviance
-=================================
+Poisson regression: counts and exposure
+=======================================
 
-Counts are not negative, their spread grows with their mean, and what matters tends to
-multiply. The Poisson deviance with its logarithmic link says so, and it is a loss like
-any other. The claims, asserted below, for derivatives by autograd and by JAX:
+``loss="poisson_deviance"`` is Poisson regression with a logarithmic link: counts are
+not negative, their variance grows with their mean, and effects multiply. The claims,
+asserted below:
 
-- coefficients are those of `PoissonRegressor` at half the ``alpha``, to six decimals;
-- on average, what is predicted is what was counted;
-- counts of groups, with the number of their persons as the exposure, have the
-  coefficients of the counts of single persons;
-- where few visits are to be expected, it predicts them better than least squares.
+- for derivatives by autograd and by JAX, coefficients are those of scikit-learn's
+  `PoissonRegressor` at half the ``alpha``, to 1e-5;
+- the mean of the predictions is the mean of the counts;
+- counts that are summed over groups, with the size of the group as the exposure, have
+  the coefficients of the single counts;
+- among the rows with the lowest predictions, it is better calibrated than least
+  squares.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +27,9 @@ from sklearn_adreg import GradientDescentRegressor
 # ------------------
 #
 # The RAND health insurance experiment gave its participants insurances that paid for
-# more or less of what they spent, and counted how often they saw a doctor: 20,190
-# years of one person each. The columns of amounts are logarithms; others say yes or no.
+# more or less of what they spent, and counted how often they saw a doctor. Each of the
+# 20,190 rows is a year of one person. The columns of amounts are logarithms; those that
+# are yes or no are 1 or 0.
 
 data = sm.datasets.randhie.load_pandas().data
 X = data.drop(columns="mdvis").to_numpy()
@@ -53,7 +56,8 @@ for alpha in 0.0, 0.01, 1.0:
         np.testing.assert_allclose(found.predict(X), expected.predict(X), rtol=1e-5)
 
 # %%
-# Without a penalty, the gradient by the intercept is the difference of the two means.
+# Without a penalty, the derivative of the objective by the intercept is proportional to
+# the difference of the mean prediction and the mean count. At the optimum it is zero.
 
 model = GradientDescentRegressor("poisson_deviance").fit(X, y)
 predicted = model.predict(X)
@@ -64,11 +68,11 @@ print(f"predictions from {predicted.min():.2f} to {predicted.max():.2f} visits")
 # Exposure
 # --------
 #
-# A count has an exposure: the years, the persons or the kilometres that it was counted
-# in, to which it is proportional. The logarithm of the exposure is the ``offset``,
-# which is added to the linear predictor. Here the years of persons who are alike, by
-# five columns, are added up: what is left is a table of their visits and of their
-# number, and the rates that it tells are those of single years.
+# The mean of a count is proportional to its exposure: the years, the persons or the
+# kilometres that it was counted in. The logarithm of the exposure is the ``offset``,
+# which is added to the linear predictor. Here the rows that have the same values in
+# five columns are added up to groups. The table of visits and numbers of rows of each
+# group gives the same coefficients as the single rows.
 
 alike = ["lncoins", "idp", "hlthg", "hlthf", "hlthp"]
 table = data.groupby(alike)["mdvis"].agg(["sum", "size"]).reset_index()
@@ -88,18 +92,18 @@ np.testing.assert_allclose(by_group.coef_, glm.fit(tol=1e-13).params[1:], atol=1
 print(f"{len(table)} groups in place of {len(y):,} years")
 
 # %%
-# With the offset ``predict`` tells the visits of a group, and without one those of an
-# exposure of one: the rate.
+# With the offset ``predict`` returns the expected visits of a group, and without it the
+# rate, which is the expected visits at an exposure of one.
 
 visits = by_group.predict(table[alike], offset=offset)
 np.testing.assert_allclose(visits / table["size"], by_group.predict(table[alike]))
 
 # %%
-# What is predicted, and what was counted
-# ---------------------------------------
+# Calibration
+# -----------
 #
-# People are sorted by their prediction into twenty groups of one size, and the mean
-# count of each group is held against its mean prediction.
+# The rows are sorted by their prediction into twenty groups of equal size, and the mean
+# count of each group is compared with its mean prediction.
 
 by_squares = GradientDescentRegressor().fit(X, y).predict(X)
 
@@ -122,10 +126,9 @@ assert abs(np.log(lowest_deviance)) < 0.7 * abs(np.log(lowest_square))
 # The picture
 # -----------
 #
-# On the left, groups on the line are predicted right. On the right, what a yes, or a
-# standard deviation more of an amount, does to the number of visits: an effect of the
-# exponential of the coefficient, whatever the other columns say. Who is ill sees a
-# doctor more often, and who pays for it does so less often.
+# On the left, groups on the line are predicted without bias. On the right is the change
+# of the expected number of visits by a yes, or by a standard deviation more of an
+# amount, from the exponential of the coefficient, with the other columns held fixed.
 
 LABELS = {
     "lncoins": "share paid oneself",
@@ -150,7 +153,7 @@ def draw_groups(axes):
     axes.text(2.3, 1.5, "Poisson deviance", color=BLUE)
     axes.text(0.87, 2.1, "least squares", color="#A84A00")
     axes.set(
-        xlim=limits, ylim=limits, xlabel="predicted visits", ylabel="counted visits"
+        xlim=limits, ylim=limits, xlabel="mean prediction", ylabel="mean count"
     )
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(plt.FixedLocator([1, 2, 4, 8]))
@@ -169,7 +172,7 @@ def draw_effects(axes):
     axes.barh(names, change[order], color=BLUE, height=0.65)
     axes.bar_label(axes.containers[0], fmt="%+.0f %%", padding=4)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set(xlim=(-38, 46), xticks=(), title="change of the number of visits")
+    axes.set(xlim=(-38, 46), xticks=(), title="change of the expected visits")
     axes.tick_params(length=0)
 
 
