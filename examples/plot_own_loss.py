@@ -25,8 +25,8 @@ from sklearn_adreg import GradientDescentRegressor
 # Days in a shop
 # --------------
 #
-# The mean and the spread of the demand rise with the temperature, at weekends and with a
-# promotion. The days are simulated: 500 are fitted, 5,000 are held out for testing.
+# The mean and the spread of the demand rise with the temperature, at weekends and with
+# a promotion. The days are simulated: 500 are fitted, 5,000 are held out for testing.
 
 rng = np.random.default_rng(2)
 N_FITTED, N_KEPT = 500, 5_000
@@ -47,8 +47,8 @@ y_fitted, y_kept = np.split(demand, [N_FITTED])
 # Two losses
 # ----------
 #
-# A loss takes the demands (``y_true``) and the orders (``y_pred``), and returns the cost
-# of each day. Written with `sklearn_adreg.numpy`, it can be differentiated by both
+# A loss takes the demands (``y_true``) and the orders (``y_pred``), and returns the
+# cost of each day. Written with `sklearn_adreg.numpy`, it can be differentiated by both
 # backends. It may have kinks, points where its derivative jumps, as ``maximum`` has;
 # they need not be declared.
 
@@ -118,9 +118,9 @@ for own, column in costs.items():
     assert column[own] < 0.95 * min(others), own
 
 # %%
-# With costs of four and one the first loss is minimised by the quantile 4 / 5. The exact
-# solution by scikit-learn's `QuantileRegressor`, a linear programme, has the same cost
-# on the days that were fitted.
+# With costs of four and one the first loss is minimised by the quantile 4 / 5. The
+# exact solution by scikit-learn's `QuantileRegressor`, a linear programme, has the same
+# cost on the days that were fitted.
 
 for loss, model in models.items():
     with_jax = fit(loss, backend="jax")
@@ -136,9 +136,9 @@ np.testing.assert_allclose(found, least, rtol=1e-6)
 # ---------------------------
 #
 # Orders by the custom loss have a safety margin of their own for every day: narrow on a
-# cold weekday, wide on a hot day with a promotion, when the demand varies more. The bars
-# are the mean linear cost of a held-out day, divided into the costs of units missing
-# and units left.
+# cold weekday, wide on a hot day with a promotion, when the demand varies more. The
+# bars are the mean linear cost of a held-out day, divided into the costs of units
+# missing and units left.
 
 BLUE, ORANGE, PALE = "#0072B2", "#D55E00", "#F0B27A"
 

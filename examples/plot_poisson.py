@@ -152,9 +152,7 @@ def draw_groups(axes):
     axes.loglog(*by_deviance.T, "o", color=BLUE, markersize=6)
     axes.text(2.3, 1.5, "Poisson deviance", color=BLUE)
     axes.text(0.87, 2.1, "least squares", color="#A84A00")
-    axes.set(
-        xlim=limits, ylim=limits, xlabel="mean prediction", ylabel="mean count"
-    )
+    axes.set(xlim=limits, ylim=limits, xlabel="mean prediction", ylabel="mean count")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(plt.FixedLocator([1, 2, 4, 8]))
         axis.set_major_formatter("{x:g}")
