@@ -1,16 +1,17 @@
 r"""
-Outliers, and four losses
-=========================
+Robust regression: outliers, and four losses
+============================================
 
-A telephone statistic counted calls, for six years counted something else, and then
-went back to calls. How a line fares with that depends on how hard a gross error pulls
-at it, which is the derivative of the loss. The claims, asserted below:
+How far an outlier can move a fit is decided by the derivative of the loss, the
+influence of a row. The data are telephone calls in Belgium, where for six years another
+quantity than the number of calls was recorded. The claims, asserted below:
 
-- the squared error follows the wrong years: its slope is more than four times that of
-  the years that are right;
-- with Huber's loss and the absolute error the pull of a row is bounded, and so is what
-  the wrong years can do, but they still do it;
-- Tukey's loss lets them go: its slope is that of the right years, to three percent.
+- with the squared error the influence of a row is unbounded, and the slope is more than
+  four times that of the correct years alone;
+- with Huber's loss and the absolute error the influence is bounded, and the slope is
+  between 1.05 and 2 times that of the correct years;
+- with Tukey's biweight loss large outliers have no influence, and the slope is that of
+  the correct years to three percent.
 """
 
 import matplotlib.pyplot as plt
@@ -23,9 +24,10 @@ from sklearn_adreg.losses import AbsoluteError, Huber, SquaredError, Tukey
 # Telephone calls in Belgium
 # --------------------------
 #
-# In tens of millions, from 1950 to 1973. From 1964 to 1969 another system recorded the
-# total length of the calls; 1963 and 1970 are partly affected. The data are from P. J.
-# Rousseeuw and A. M. Leroy, "Robust Regression and Outlier Detection", Wiley, 1987.
+# The target is the number of calls, in tens of millions, from 1950 to 1973. From 1964
+# to 1969 another system recorded the total length of the calls; 1963 and 1970 are
+# partly affected. The data are from P. J. Rousseeuw and A. M. Leroy, "Robust Regression
+# and Outlier Detection", Wiley, 1987.
 
 year = np.arange(1950, 1974)
 calls = np.hstack(
@@ -41,9 +43,10 @@ right = (year < 1963) | (year > 1970)
 # The scale of the errors
 # -----------------------
 #
-# The losses of Huber and Tukey turn at an error that is given in standard deviations of
-# the errors. That is estimated with the fit, from the median of the absolute residuals,
-# which outliers do not spoil: `scale_`, in the units of the target.
+# The losses of Huber and Tukey reduce the influence of errors beyond a threshold, which
+# is given in standard deviations of the errors. That standard deviation is estimated
+# with the fit, from the median of the absolute residuals, which is robust to outliers,
+# and is the attribute ``scale_``, in the units of the target.
 
 
 def fit(loss, target=calls, backend="autograd"):
@@ -65,15 +68,15 @@ print("scales:", *scales)
 # Four slopes
 # -----------
 #
-# Tukey's loss is not convex, so that a descent could end in a valley of its own, even
-# in one that belongs to the wrong years. It starts from the fit by the absolute error,
-# and from there each step goes down. The absolute error has more than one best line
-# here, as the median of an even number of targets may be more than one number: all with
-# slopes from 0.116 to 0.162 have the same mean.
+# Tukey's loss is not convex, so that a descent could end in a local minimum, even in
+# one that fits the wrong years. The descent starts from the fit by the absolute error,
+# and from there the objective falls in each step. The minimum of the absolute error is
+# not unique here, as the median of an even number of targets is not: lines with slopes
+# from 0.116 to 0.162 have the same mean absolute error.
 
 reference = GradientDescentRegressor().fit(X[right], calls[right])
 slopes = {name: model.coef_[0] for name, model in models.items()}
-print(f"{'right years alone':<18}{reference.coef_[0]:7.4f}")
+print(f"{'correct years only':<18}{reference.coef_[0]:7.4f}")
 for name, slope in slopes.items():
     print(f"{name:<18}{slope:7.4f}")
 
@@ -88,13 +91,14 @@ for name, loss in losses.items():
     np.testing.assert_allclose(reached, models[name].loss_curve_[-1], rtol=1e-6)
 
 # %%
-# One outlier, moved about
-# ------------------------
+# The influence of one outlier
+# ----------------------------
 #
-# The same in a cleaner trial: a line with noise of standard deviation one, and the last
-# target moved up by ever more. Least squares
-# follows without end. The next two stop where the pull of a row stops growing. Under
-# Tukey's loss the row at first pulls like any other, and then is let go.
+# The data are now simulated: a line with noise of standard deviation one, the last
+# target of which is moved up step by step. The slope of least squares grows without
+# bound. That by Huber's loss and by the absolute error stays constant once the
+# influence of the row has reached its bound. That by Tukey's loss grows at first and
+# then falls, as the influence of the row goes to zero.
 
 noise = np.random.default_rng(0).standard_normal(len(year))
 moves = np.linspace(0, 15, 46)
@@ -143,7 +147,7 @@ def draw_lines(axes):
             va="center",
             color=COLORS[name],
         )
-    axes.set(xlabel="year", ylabel="calls, tens of millions")
+    axes.set(xlabel="year", ylabel="calls (tens of millions)")
 
 
 def draw_curves(axes):
@@ -151,7 +155,7 @@ def draw_curves(axes):
     for name, curve in defaults.items():
         change = curve - curve[0]
         axes.plot(moves, change, STYLES[name], color=COLORS[name], linewidth=2.2)
-    axes.set_xlabel("how far the last target is moved up")
+    axes.set_xlabel("shift of the last target")
     axes.set_ylabel("change of the slope")
 
 

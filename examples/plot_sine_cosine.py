@@ -2,10 +2,10 @@ r"""
 Sine and cosine solve a differential equation
 =============================================
 
-Sine and cosine satisfy :math:`y'' = -y`, and automatic differentiation says so to
-the last digits: what is left of the equation is below 1e-14 everywhere. A function
-that merely looks like the cosine leaves a residual that can be seen. This is
-exercise 2 of the note from which the package grew.
+Sine and cosine satisfy :math:`y'' = -y`, and with automatic differentiation the
+residual of this equation is below 1e-14 at all of 1,000 points. A function that only
+looks like the cosine leaves a residual above 0.05. This is exercise 2 of Colin Carroll,
+"Exercises in automatic differentiation using autograd and jax", 2019.
 """
 
 import matplotlib.pyplot as plt
@@ -19,12 +19,12 @@ x = np.linspace(-2 * np.pi, 2 * np.pi, 1000)
 
 
 def equation(_x, y):
-    """Say what is zero for a solution; ``y[k]`` is the derivative of order k."""
+    """The residual, zero for a solution; ``y[k]`` is the derivative of order k."""
     return y[2] + y[0]
 
 
 def bumps(x):
-    """Look like a cosine: a Gaussian for each of its crests and troughs."""
+    """A sum of Gaussians that looks like a cosine: one for each crest and trough."""
     width = 2 * 0.8**2
     centres = np.pi * np.arange(-4, 5)
     crests = [
@@ -35,7 +35,7 @@ def bumps(x):
 
 
 # %%
-# The claim, for both backends.
+# The residuals of sine and cosine, with both backends.
 
 for backend in "autograd", "jax":
     for func in np.sin, np.cos:
@@ -46,15 +46,15 @@ for backend in "autograd", "jax":
 assert np.abs(ode_residual(equation, bumps, x, order=2)).max() > 0.05
 
 # %%
-# The function and the other side of the equation on top of each other, as the note
-# draws them. On the right, the bumps are no solution: the lines part.
+# Each panel draws :math:`f` and :math:`-f''`. They coincide for sine and cosine, which
+# are solutions, and differ for the sum of Gaussians, which is not.
 
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharey=True)
 for ax, func, name in zip(
-    axes, (np.sin, np.cos, bumps), ("sine", "cosine", "bumps"), strict=True
+    axes, (np.sin, np.cos, bumps), ("sine", "cosine", "Gaussians"), strict=True
 ):
     OdeDisplay.from_function(
         func, lambda _x, y: -y[2], x, order=2, right_label="$-f''$", ax=ax
     )
     residual = np.abs(ode_residual(equation, func, x, order=2)).max()
-    ax.set_title(f"{name}: at most {residual:.1g} apart")
+    ax.set_title(f"{name}: residual at most {residual:.1g}")

@@ -1,15 +1,16 @@
 r"""
-A softmax in five lines
-=======================
+Softmax regression with a custom loss of five lines
+===================================================
 
-The cross-entropy of a softmax is a loss of one linear predictor for each class. It is
-written in five lines, and fitted like any other loss; it is built in too, as
-`Multinomial`, which `GradientDescentClassifier` takes. The data are scikit-learn's
-wines and digits. The claims, asserted below:
+The cross-entropy of a softmax (multinomial logistic regression) is a loss with one
+linear predictor for each class. It is written here as a custom loss with
+``n_outputs``. It is built in too, as `Multinomial`, the loss that
+`GradientDescentClassifier` uses for several classes. The claims, asserted below:
 
-- with a ridge, coefficients are those of scikit-learn's `LogisticRegression`, to five
-  digits after the point;
-- so are the probabilities of classes that overlap, without a penalty.
+- with a ridge penalty, on scikit-learn's wines and digits, the coefficients are those
+  of `LogisticRegression` to 1e-5;
+- without a penalty, on simulated classes that overlap, the probabilities are those of
+  `LogisticRegression` to 1e-6.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,7 @@ from sklearn_adreg import GradientDescentRegressor
 
 
 def cross_entropy(y_true, y_pred):
-    """Minus the logarithm of the probability of the class 0, 1, ... that came."""
+    """Minus the log-probability of the observed class, which is 0, 1, ..."""
     chosen = y_true[:, None] == np.arange(y_pred.shape[1])
     largest = adnp.max(y_pred, axis=1)  # before the exponential, which overflows
     total = adnp.sum(adnp.exp(y_pred - largest[:, None]), axis=1)
@@ -32,8 +33,8 @@ def cross_entropy(y_true, y_pred):
 
 
 # %%
-# With a ridge
-# ------------
+# With a ridge penalty
+# --------------------
 
 ALPHA = 0.01
 wine, digits = load_wine(return_X_y=True), load_digits(return_X_y=True)
@@ -53,8 +54,9 @@ for name, (X, y) in data.items():
 # Without a penalty
 # -----------------
 #
-# Two columns, and three classes that overlap. Coefficients are unique up to what is
-# added to all classes: these sum to zero.
+# The data have two columns and three classes that overlap. The coefficients are unique
+# only up to a constant that is added to those of all classes; the ones that are found
+# sum to zero.
 
 rng = np.random.default_rng(0)
 y = rng.integers(0, 3, 600)
@@ -72,5 +74,5 @@ figure, axis = plt.subplots(figsize=(5.4, 5), layout="constrained")
 axis.imshow(shown, origin="lower", extent=(-5, 5, -5, 5), alpha=0.5)
 for number, colour in enumerate(("tab:red", "tab:green", "tab:blue")):
     axis.plot(*X[y == number].T, ".", color=colour, ms=4)
-axis.set(title="Probabilities of three classes", xlabel="$x_1$", ylabel="$x_2$")
+axis.set(title="probabilities of three classes", xlabel="$x_1$", ylabel="$x_2$")
 plt.show()

@@ -2,9 +2,10 @@ r"""
 The hyperbolic tangent and four derivatives
 ===========================================
 
-Automatic differentiation takes the fourth derivative of tanh as exactly as the first:
-at a thousand points, both backends agree with the closed forms to 13 digits of the
-largest value. This is exercise 1 of the note from which the package grew.
+Automatic differentiation computes the derivatives of tanh up to the fourth without loss
+of accuracy: at a thousand points, both backends agree with the closed forms to 1e-13 of
+the largest value. This is exercise 1 of Colin Carroll, "Exercises in automatic
+differentiation using autograd and jax", 2019.
 
 With :math:`t = \tanh x` the derivatives are polynomials in :math:`t`, since
 :math:`t' = 1 - t^2`:
@@ -29,7 +30,8 @@ closed_forms = np.array(
 )
 
 # %%
-# The claim, for both backends. A ufunc of NumPy may be given as it is.
+# The errors of the orders 0 to 4, with both backends. A ufunc of NumPy, such as
+# ``np.tanh``, can be differentiated as it is.
 
 for backend in "autograd", "jax":
     found = derivatives(np.tanh, x, order=4, backend=backend)
@@ -38,6 +40,6 @@ for backend in "autograd", "jax":
     print(f"{backend:>8}:", "  ".join(f"{value:.1e}" for value in error))
 
 # %%
-# The picture of the note. Each derivative changes sign once more than the one before.
+# The function and its derivatives. Each changes sign once more than the one before.
 
 DerivativesDisplay.from_function(np.tanh, x, order=4)
