@@ -1,7 +1,7 @@
-"""A third backend: derivatives by a step along the imaginary axis.
+"""A third backend: complex-step differentiation, a step along the imaginary axis.
 
 For an analytic f that is real for real arguments, f'(z) = Im f(z + ih) / h, up to a
-term in h^2. Nothing is subtracted, so that h may be far below the rounding of z.
+term in h^2. There is no subtraction and so no cancellation: h may be tiny.
 
 W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real
 functions", SIAM Review 40(1), 1998.

@@ -42,7 +42,7 @@ def data(n_samples):
 
 
 def models():
-    """By update rule and who differentiates."""
+    """All models, by the choice of the learning rate and by the backend."""
     textbook = {
         ("textbook", backend): GradientDescentRegressor(backend=backend, **TEXTBOOK)
         for backend in BACKENDS

@@ -46,7 +46,7 @@ ALPHA = 1e-3
 
 
 def fitted(loss, **parameters):
-    """A classifier of all masses."""
+    """A classifier fitted to all masses."""
     return GradientDescentClassifier(loss, alpha=ALPHA, **parameters).fit(X, y)
 
 
@@ -87,7 +87,7 @@ def missing_costs_ten(y_true, y_pred):
 
 
 def on_others(loss):
-    """Malignant masses missed and false alarms, on masses left out of the fit."""
+    """Numbers of missed malignant masses and of false alarms, by cross-validation."""
     model = GradientDescentClassifier(loss, alpha=ALPHA)
     found = cross_val_predict(model, X, y, cv=10)
     missed = np.sum((y == "malignant") & (found == "benign"))
@@ -112,7 +112,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.45"
 
 
 def draw_line(axes, model, **style):
-    """Where a model is undecided."""
+    """The decision boundary of a model."""
     (slope,), at = -model.coef_[:, 0] / model.coef_[:, 1], axes.get_xlim()
     start = -model.intercept_[0] / model.coef_[0, 1]
     axes.plot(at, start + slope * np.array(at), **style)

@@ -113,7 +113,7 @@ paths = {descent.label: path(descent) for descent in descents}
 
 
 def path_of_formula(epsilon, n_steps):
-    """Each error shrinks, or grows, by its own factor."""
+    """The coefficients after 0 to ``n_steps - 1`` steps, by the formula."""
     factors = (1 - 2 * epsilon * eigenvalues) ** np.arange(n_steps)[:, None]
     return optimum + factors * (-optimum @ eigenvectors) @ eigenvectors.T
 

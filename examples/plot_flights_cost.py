@@ -121,7 +121,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.45"
 
 
 def draw_hours(axes):
-    """Planned minutes by the hour of departure, before the flights themselves."""
+    """Mean planned delay by the hour, over the middle half of the flights' delays."""
     hour = flights["hour"].to_numpy()[~odd]
     hours = np.arange(6, 22)
 
@@ -150,7 +150,7 @@ def draw_hours(axes):
 
 
 def draw_dollars(axes):
-    """A bar for each way to plan."""
+    """A bar with the mean cost of a flight for each plan."""
     for place, (name, each) in enumerate(dollars.items()):
         color = BLUE if each == own else ORANGE if place == 0 else "0.7"
         axes.barh(place, each, height=0.55, color=color)
@@ -175,4 +175,4 @@ if __name__ == "__main__":
     if "sphinx_gallery" not in sys.modules:  # which shows the figure by itself
         path = Path(sys.argv[1] if len(sys.argv) > 1 else "flights_cost.png")
         figure.savefig(path, dpi=100)
-        print(f"\nWhat the cost is made of is drawn in {path}.")
+        print(f"\nThe figure is saved in {path}.")

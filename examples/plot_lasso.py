@@ -35,7 +35,7 @@ from sklearn_adreg import GradientDescentRegressor
 
 
 def gradient(X, y, predicted):
-    """Of the mean squared error, and of the mean Poisson deviance with its link."""
+    """Gradient of the mean squared error, and of the mean Poisson deviance."""
     return -2 / len(y) * X.T @ (y - predicted)
 
 

@@ -35,7 +35,7 @@ from sklearn_adreg.exceptions import DivergenceError
 
 
 class Problem(NamedTuple):
-    """Data, how they are to be fitted, and how close to the exact coefficients."""
+    """Data, parameters of the fit, and tolerance of the coefficients."""
 
     name: str
     X: np.ndarray
@@ -136,7 +136,7 @@ class Row(NamedTuple):
 
 
 def exact_coefficients(problem):
-    """Least squares by singular values; of minimum norm where there is a choice."""
+    """Least squares solution of minimum norm, by singular values."""
     X, y = problem.X, problem.y
     if problem.fit_intercept:
         X, y = X - X.mean(axis=0), y - y.mean()
@@ -145,7 +145,7 @@ def exact_coefficients(problem):
 
 
 def models(problem):
-    """Ours with both backends, and scikit-learn's, for the same objective."""
+    """Gradient descent with both backends, and scikit-learn's estimators."""
     intercept = problem.fit_intercept
     ours = GradientDescentRegressor(fit_intercept=intercept, **problem.settings)
     sgd = SGDRegressor(penalty=None, fit_intercept=intercept, random_state=0)
@@ -168,14 +168,14 @@ def fit_seconds(model, X, y):
 
 
 def coefficients(model):
-    """Of the columns as they came, with a scaler in front or not."""
+    """Coefficients in the units of the original columns."""
     if isinstance(model, Pipeline):
         return model[-1].coef_ / model[0].scale_
     return model.coef_
 
 
 def compare(problem):
-    """Fit all models to one problem, and hold ours to its tolerance."""
+    """Fit all models to one problem, and check the tolerance of gradient descent."""
     exact = exact_coefficients(problem)
     rows = []
     for name, model in models(problem).items():
@@ -280,7 +280,7 @@ def draw(axes, problem, lines):
 
 
 def draw_descents():
-    """The two panels of the picture, in colours that all eyes tell apart."""
+    """The two panels of the picture, in colours safe for colour blindness."""
     note, diabetes = note_problem(), diabetes_problem()
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9, 4), sharey=True, layout="constrained"
@@ -311,4 +311,4 @@ if __name__ == "__main__":
     if "sphinx_gallery" not in sys.modules:  # which shows the figure by itself
         path = Path(sys.argv[1] if len(sys.argv) > 1 else "linear_regression.png")
         figure.savefig(path, dpi=100)
-        print(f"The descents are drawn in {path}.")
+        print(f"The figure is saved in {path}.")

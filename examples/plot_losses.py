@@ -43,7 +43,7 @@ error = np.arange(-6.0, 6.0, 0.01) + 0.005  # no point is on a kink
 
 
 def link_of(loss):
-    """The inverse link, and the linear predictor that meets the target, or is even."""
+    """The inverse link, and the linear predictor that meets the target; 0 of labels."""
     linked = hasattr(loss, "inverse_link")
     inverse_link = loss.inverse_link if linked else lambda linear: linear
     try:

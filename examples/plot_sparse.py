@@ -111,9 +111,9 @@ assert explained["with"] > explained["without"]
 # -----------
 #
 # On the left are the memory and the time of both fits. On the right are the
-# exponentials of the coefficients of the airports with the shortest and the longest
-# delays: the factor by which the mean delay of flights to an airport is multiplied,
-# with the other columns held fixed.
+# exponentials of the eight smallest and the eight largest coefficients of airports with
+# at least 1,000 flights: the factors by which the mean delay of flights to these
+# airports is multiplied, with the other columns held fixed.
 
 names = encoder.get_feature_names_out()
 is_airport = np.char.startswith(names.astype(str), "categories__dest_")

@@ -1,7 +1,7 @@
 r"""Derivatives of any order of scalar functions, and differential equations.
 
-The functions here take a function of one real variable that works elementwise on
-arrays, and return what automatic differentiation makes of it: no difference quotients,
+The functions here differentiate a function of one real variable, which works
+elementwise on arrays, by automatic differentiation. There are no difference quotients,
 so that there is no step to choose and rounding is the only error.
 
 See `nth_derivative` for one derivative as a function, `derivatives` for all up to an
@@ -30,7 +30,7 @@ __all__ = ["derivatives", "nth_derivative", "ode_residual"]
 def nth_derivative(
     func: Callable[[Any], Any], order: int = 1, *, backend: str | Backend = "autograd"
 ) -> Callable[[Any], Any]:
-    r"""Elementwise derivative of a function, as a function.
+    r"""Return the derivative of an elementwise function, as a function.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def nth_derivative(
         A real function of one real variable that works elementwise on arrays and has
         no side effects: written with `sklearn_adreg.numpy`, with the backend's own
         array module, or a ufunc of NumPy. With ``backend="jax"`` it is compiled at the
-        first call for an order, a shape and a dtype, and what it reads of its
-        surroundings is fixed by then.
+        first call for an order, a shape and a dtype: later changes of variables that it
+        reads from outside have no effect.
 
     order : int, default=1
         The order :math:`n \ge 0` of the derivative :math:`f^{(n)}`. At most 10 with
@@ -70,7 +70,7 @@ def nth_derivative(
     Warns
     -----
     RuntimeWarning
-        If a derivative is not finite, or an intermediate number overflowed: the
+        If a derivative is not finite, or an intermediate number overflowed. The
         function that is returned warns when it is called.
 
     See Also
@@ -108,7 +108,7 @@ def derivatives(
         A real, elementwise function. See `nth_derivative`.
 
     x : array-like of any shape
-        Where to differentiate. Integers are taken for float64.
+        The points at which to differentiate. Integers are converted to float64.
 
     order : int
         The highest order. See `nth_derivative` for its limits.
@@ -193,13 +193,13 @@ def ode_residual(
         function of arrays, as nothing is differentiated here.
 
     func : callable
-        The function that may solve it. See `nth_derivative`.
+        The function to test as a solution: real and elementwise. See `nth_derivative`.
 
     x : array-like of any shape
-        Where to evaluate.
+        The points at which to evaluate the residual.
 
     order : int
-        The order of the equation: of the highest derivative in it.
+        The order of the equation, which is that of the highest derivative in it.
 
     backend : {'autograd', 'jax'} or Backend, default='autograd'
         The library that differentiates.
@@ -207,7 +207,7 @@ def ode_residual(
     Returns
     -------
     ndarray of the shape of x
-        The residual; a number for a number.
+        The residual at each point; a scalar if `x` is a scalar.
 
     Raises
     ------

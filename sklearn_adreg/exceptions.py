@@ -19,14 +19,14 @@ class DivergenceError(ValueError):
         What happened, and the remedies.
 
     max_epsilon : float
-        The largest stable step. On squared error descent converges below it and
-        diverges above it; for other losses, whose curvature changes on the way, it is
-        an estimate from the curvature at the start, and the message says so.
+        The largest stable step. On the squared error the descent converges below it and
+        diverges above it. For other losses, whose curvature changes during the descent,
+        it is an estimate from the curvature at the start, and the message says so.
 
     Attributes
     ----------
     max_epsilon : float
-        As given.
+        The largest stable step.
 
     Examples
     --------

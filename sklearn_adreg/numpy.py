@@ -1,11 +1,10 @@
 """One array namespace for functions that every backend can differentiate.
 
-Each function that NumPy has is here under the same name. It looks at its arguments,
-inside lists, tuples and keywords as well, and hands them to the library that can
-follow them:
+Each function of NumPy is here under the same name. It is that of the library which its
+arguments belong to, also where they are inside lists, tuples and keywords:
 
-- ``autograd.numpy`` where one is being differentiated by autograd,
-- ``jax.numpy`` where one is an array of JAX, traced or not,
+- ``autograd.numpy`` where an argument is being differentiated by autograd,
+- ``jax.numpy`` where an argument is an array of JAX, traced or not,
 - NumPy otherwise.
 
 Constants and types, such as ``pi`` and ``float64``, are NumPy's own. A loss or a

@@ -1,4 +1,4 @@
-"""Libraries for automatic differentiation, behind one small interface."""
+"""Libraries for automatic differentiation, behind one interface, `Backend`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BACKENDS: dict[str, Backend] = {"autograd": AutogradBackend(), "jax": JaxBackend
 
 
 def get_backend(backend: str | Backend) -> Backend:
-    """Find a backend by its name; an instance is returned as it is.
+    """Return the backend of a name; an instance is returned as it is.
 
     Parameters
     ----------

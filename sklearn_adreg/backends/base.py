@@ -1,9 +1,9 @@
-"""What an estimator asks of automatic differentiation.
+"""The interface of the libraries for automatic differentiation.
 
-A backend differentiates the loss of every row by its prediction. It may also run an
-iteration under its own control, and, where it has devices, place arrays on them.
-Everything that it is given is pure: a function of its arguments, without state, so that
-it may be traced, compiled and cached.
+A backend differentiates the loss of every row with respect to its prediction. It may
+also run the loop of an iteration itself, to compile it, and, where it has devices,
+place arrays on them. All functions that it is given are pure: they depend on their
+arguments alone, so that they may be traced, compiled and cached.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ State = TypeVar("State")
 
 
 class Backend(ABC):
-    """A library for automatic differentiation, as the estimators see it.
+    """Abstract base class of the libraries for automatic differentiation.
 
-    Subclass it to bring a third library; instances are passed as ``backend=``. Make
-    the subclass a frozen dataclass (or define equality and a hash): equal backends
-    then share what they compile, and estimators that hold one clone and pickle.
+    Subclass it to add another library, and pass an instance as ``backend=``. Make the
+    subclass a frozen dataclass, or define equality and a hash: equal backends then
+    share their compiled functions, and estimators that hold one can be cloned and
+    pickled.
 
-    A backend for host memory implements `name` and `value_and_derivative`. One that
-    has devices overrides `array_namespace`, `iterate`, `devices`, `place` and
-    `evaluate` as well.
+    A backend that computes in host memory implements `name` and
+    `value_and_derivative`. One that has devices overrides `array_namespace`, `iterate`,
+    `devices`, `place` and `evaluate` as well.
 
     See Also
     --------
@@ -47,33 +48,33 @@ class Backend(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name by which ``backend=`` and error messages know it."""
+        """The name of the backend, for ``backend=`` and in error messages."""
 
     @abstractmethod
     def value_and_derivative(
         self, loss: Callable[..., Any]
     ) -> Callable[..., tuple[Any, Any]]:
-        """Differentiate the loss of each row by its predictions.
+        """Differentiate the loss of each row with respect to its predictions.
 
         Parameters
         ----------
         loss : callable
-            ``loss(y_true, y_pred, *row_data)``, one value for each row, or for each
-            entry of `y_pred`. It depends on nothing but its own row. Hashable.
+            ``loss(y_true, y_pred, *row_data)``, hashable. It returns one value for each
+            row, or for each entry of `y_pred`, which depends on that row alone.
 
         Returns
         -------
         callable
             Takes NumPy arrays `y_true`, `y_pred`, (n,) or (n, k), and further arrays
             with n rows. Returns NumPy arrays: the losses, (n,) or (n, k), and the
-            derivatives of each row's loss, or of the sum of its losses, by `y_pred`,
-            of the shape and dtype of `y_pred`. Inside `evaluate` and `iterate` a
-            compiling backend takes, and returns, arrays that it traces.
+            derivatives of each row's loss, or of the sum of its losses, with respect to
+            `y_pred`, of the shape and dtype of `y_pred`. Inside `evaluate` and
+            `iterate` of a backend that compiles, it takes and returns traced arrays.
         """
 
     @property
     def array_namespace(self) -> Any:
-        """The module whose functions (``where``, ``sqrt``, ...) it can compute with.
+        """The module of array functions (``where``, ``sqrt``, ...) of the backend.
 
         Returns
         -------
@@ -85,9 +86,10 @@ class Backend(ABC):
     def value_and_gradient(
         self, function: Callable[..., Any]
     ) -> Callable[..., tuple[Any, Any]]:
-        """Differentiate a scalar function by its first argument.
+        """Differentiate a scalar function with respect to its first argument.
 
-        A backend need not be able to; the estimators do not ask.
+        Optional: the estimators do not use it. Without an override it raises
+        `NotImplementedError`.
 
         Parameters
         ----------
@@ -99,8 +101,8 @@ class Backend(ABC):
         -------
         callable
             Takes the same arguments; returns the value and the gradient, which has
-            the shape of `params`. Inside `iterate` a compiling backend may hand it
-            traced arrays.
+            the shape of `params`. Inside `iterate` of a backend that compiles, the
+            arguments may be traced arrays.
         """
         del function  # there is nothing that could use it
         raise MissingRuleError(
@@ -117,9 +119,10 @@ class Backend(ABC):
         max_iter: int,
         report: Callable[[np.ndarray], None],
     ) -> tuple[State, np.ndarray]:
-        """Apply `step` until `proceed` says no, at most `max_iter` times.
+        """Apply `step` while `proceed` is true, at most `max_iter` times.
 
-        By `iterate_in_python`, unless a backend that compiles overrides it.
+        The default is the loop of `iterate_in_python`. A backend that compiles
+        overrides it.
 
         Parameters
         ----------
@@ -131,14 +134,14 @@ class Backend(ABC):
             Hashable.
 
         problem, state : NamedTuple of arrays
-            What the iteration is given, and where it stands. ``state.value`` is the
-            objective there.
+            The constant data of the iteration, and its first state. ``state.value`` is
+            the objective at a state.
 
         max_iter : int
             The largest number of steps.
 
         report : callable
-            Called now and then with the values that are new since the last call.
+            Called from time to time with the values since its last call.
 
         Returns
         -------
@@ -153,17 +156,18 @@ class Backend(ABC):
     def derivatives(
         self, func: Callable[[Any], Any], x: Any, order: int
     ) -> Sequence[Any]:
-        """Value and derivatives of an elementwise function, for `derivatives`.
+        """Compute an elementwise function and its derivatives up to an order.
 
-        A backend need not have them; the estimators do not ask.
+        Optional: `sklearn_adreg.derivatives` uses it, the estimators do not. Without an
+        override it raises `NotImplementedError`.
 
         Parameters
         ----------
         func : callable
             ``func(x)``, of the shape of `x`.
 
-        x : ndarray or array that the backend traces
-            Where to differentiate.
+        x : ndarray or traced array of the backend
+            The points at which to differentiate.
 
         order : int
             The highest order.
@@ -208,7 +212,7 @@ class Backend(ABC):
         Raises
         ------
         ValueError
-            If there is no such device. The message lists those there are.
+            If there is no such device. The message lists the available ones.
         """
         del arrays  # there is nowhere to put them
         raise ValueError(_unknown_device(self, device))
@@ -227,7 +231,7 @@ class Backend(ABC):
         Returns
         -------
         array or tuple of arrays
-            What the function returns, left on the device.
+            The return value of the function, left on the device.
         """
         return function(self.array_namespace, *arrays)
 
