@@ -69,3 +69,19 @@ def test_hessian_of_several_planes_in_white_coordinates() -> None:
     both = np.kron(np.eye(3), outputs)
     found = coordinates.hessian_of_image(image.T @ image)
     assert_allclose(found, both.T @ image.T @ image @ both, rtol=1e-12)
+
+
+def test_planes_stay_where_least_squares_go_in_circles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are lifted then, which is told by what order costs."""
+
+    def in_circles(*_args: object, **_more: object) -> None:
+        raise RuntimeError("Maximum number of iterations reached.")
+
+    monkeypatch.setattr("sklearn_adreg._descent.cone.nnls", in_circles)
+    cone, _, coordinates = cone_and_rows()
+    theta = np.random.default_rng(1).standard_normal(3 * K)
+    found, way = cone.nearest(theta, coordinates)
+    assert_allclose(found, theta, rtol=0)
+    assert way == 0
