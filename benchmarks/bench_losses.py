@@ -6,13 +6,14 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
 from _compare import compare, gap_of, objective, ours, run, value_of
-from _data import flights, heavy_tails
+from _data import flights, heavy_tails, normal
 from _timing import report
 from glum import GeneralizedLinearRegressor
 from scipy.optimize import minimize
@@ -33,7 +34,7 @@ from sklearn_adreg.losses import GammaDeviance, Huber, PoissonDeviance
 
 
 def huber() -> None:
-    """Huber, heavy tails, at a scale or finding it: HuberRegressor and skglm."""
+    """Huber, heavy tails, at a scale of one: HuberRegressor and skglm."""
     for units in (1e6, 100.0, 1.0):
         _huber(*heavy_tails(200_000, 50, units), units)
 
@@ -55,10 +56,35 @@ def _huber(X: np.ndarray, y: np.ndarray, units: float) -> None:
     gap = gap_of(models, best, lambda model: objective(model, loss, X, y))
     report("  objective above the optimum's", gap, "<= 1e-8")
     report("  the same of skglm", gap_of({"": skglm}, best, value_of(loss, X, y)), "")
-    estimated = {"estimated scale": GradientDescentRegressor(Huber(1.35))}
-    peers = {"HuberRegressor": (lambda: HuberRegressor().fit(X, y), ">= 15")}
-    what = f"Huber, units 1 to {units:.0f}"
-    compare(what, estimated, peers, X, y, repeat=2)
+
+
+def estimated_scale() -> None:
+    """Huber that finds its scale, on columns of several kinds: HuberRegressor."""
+    peer, loss = HuberRegressor(), Huber(1.35)
+    models = {"autograd": GradientDescentRegressor(loss)}
+    for what, X, y in _kinds_of_columns():
+        peers = {"HuberRegressor": (lambda: peer.fit(X, y), ">= 15")}  # noqa: B023
+        compare(f"Huber, its scale estimated, {what}", models, peers, X, y, repeat=2)
+
+
+def _kinds_of_columns() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield columns as they were measured, drawn in units, correlated, and white."""
+    X, delay, air = flights()
+    yield "flights, delay", X, delay
+    yield "flights, time in the air", X, air
+    for units in (1e6, 100.0):
+        yield f"units 1 to {units:.0f}", *heavy_tails(200_000, 50, units)
+    X, y = normal(200_000, 50)
+    yield "ten deviations from zero", X + 10.0, y
+    rng = np.random.default_rng(0)
+    for j in range(1, X.shape[1]):  # now the neighbours correlate by 0.9
+        X[:, j] = 0.9 * X[:, j - 1] + math.sqrt(0.19) * X[:, j]
+    yield (
+        "neighbours correlated by 0.9",
+        X,
+        X @ rng.standard_normal(50) + rng.standard_t(2, len(X)),
+    )
+    yield "independent columns in equal units", *heavy_tails(200_000, 50, 1.0)
 
 
 def linex(y_true: Any, y_pred: Any) -> Any:
@@ -207,7 +233,8 @@ def lasso() -> None:
 
 
 PARTS = {
-    part.__name__: part for part in (huber, own, deviances, lasso_of_counts, lasso)
+    part.__name__: part
+    for part in (huber, estimated_scale, own, deviances, lasso_of_counts, lasso)
 }
 
 if __name__ == "__main__":
