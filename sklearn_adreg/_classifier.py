@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._habits import Followed, Shown, in_fit_context
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
+from sklearn_adreg._pickled import Pickled
 from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
 from sklearn_adreg._report import OFFSET_FORGOTTEN
 from sklearn_adreg._solve.held_out import HeldOut, hold_out
@@ -51,7 +52,9 @@ def _has_probability(estimator: GradientDescentClassifier) -> bool:
     )
 
 
-class GradientDescentClassifier(Followed, Shown, ClassifierMixin, BaseEstimator):
+class GradientDescentClassifier(
+    Followed, Shown, Pickled, ClassifierMixin, BaseEstimator
+):
     r"""Linear classifier with any differentiable loss, fitted by gradient descent.
 
     Two classes are coded as the targets that the loss asks for, -1 and 1 or 0 and 1.

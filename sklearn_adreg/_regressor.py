@@ -28,6 +28,7 @@ from sklearn_adreg._loss.linear import (
     scored_by_loss,
 )
 from sklearn_adreg._loss.outputs import outputs_of
+from sklearn_adreg._pickled import Pickled
 from sklearn_adreg._report import OFFSET_FORGOTTEN, progress, rounded, unfinished
 from sklearn_adreg._solve.held_out import HeldOut, hold_out
 from sklearn_adreg._solve.rounding import rounding_of_predictions
@@ -50,7 +51,7 @@ from sklearn_adreg.losses import Loss, Name, get_loss
 
 
 class GradientDescentRegressor(
-    Followed, Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+    Followed, Shown, Pickled, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     r"""Linear model with any differentiable loss, fitted by gradient descent.
 

@@ -18,6 +18,7 @@ from sklearn_adreg._cv.search import Search, checked_alphas, checked_epsilons
 from sklearn_adreg._habits import Shown, in_fit_context
 from sklearn_adreg._loss.linear import needs_positive
 from sklearn_adreg._loss.outputs import outputs_of
+from sklearn_adreg._pickled import Pickled
 from sklearn_adreg._regressor import GradientDescentRegressor
 from sklearn_adreg._solve.problem import silent
 from sklearn_adreg._solve.task import Fit
@@ -48,7 +49,7 @@ _SHARED = (
 
 
 class GradientDescentRegressorCV(
-    Shown, MultiOutputMixin, RegressorMixin, BaseEstimator
+    Shown, Pickled, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     """Linear model by gradient descent, with `epsilon` chosen by cross-validation.
 

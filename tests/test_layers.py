@@ -15,7 +15,7 @@ ROOT = Path(sklearn_adreg.__file__).parent
 LAYERS = [
     *("exceptions", "_tracing", "_habits", "backends", "numpy", "losses"),
     *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
-    *("_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
+    *("_pickled", "_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
     *("derivatives", "_display", "onnx"),
     *("__init__", "__main__"),
 ]

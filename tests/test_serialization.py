@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
 import skops.io
+from joblib.externals.loky import cloudpickle_wrapper
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
-from sklearn_adreg import GradientDescentRegressor
+from sklearn_adreg import (
+    GradientDescentClassifier,
+    GradientDescentRegressor,
+    GradientDescentRegressorCV,
+)
 from sklearn_adreg.backends import Backend
+from sklearn_adreg.losses import PointwiseLoss
 
 EPSILONS: list[Any] = ["auto", 0.1]
 Place = dict[str, Any]
@@ -175,3 +186,111 @@ def test_loads_without_jax_with_an_instance(
 ) -> None:
     models = [GradientDescentRegressor(backend=device_backend)]
     loads_without_jax(models, tmp_path / "models.joblib", run_python)
+
+
+@dataclass(frozen=True)
+class Held(PointwiseLoss):
+    """A loss that holds a function."""
+
+    function: Any
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        return self.function(y_true, y_pred)
+
+
+def local_loss() -> Any:
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        return (y_true - y_pred) ** 2
+
+    return loss
+
+
+def by_cloudpickle(model: Any) -> Any:
+    return cloudpickle_wrapper.loads(cloudpickle_wrapper.dumps(model))
+
+
+FUNCTIONS: dict[int, Any] = {}
+
+
+def function_of(number: int) -> Any:
+    return FUNCTIONS[number]
+
+
+PythonPickler: Any = pickle._Pickler
+
+
+class OwnPickler(PythonPickler):
+    """One in Python that writes functions in a way of its own, as dill does."""
+
+    dispatch = PythonPickler.dispatch.copy()
+
+    def save_function(self, function: Any) -> None:
+        try:
+            self.save_global(function)
+        except (pickle.PicklingError, AttributeError):
+            FUNCTIONS[id(function)] = function
+            self.save_reduce(function_of, (id(function),), obj=function)
+
+    dispatch[FunctionType] = save_function
+
+
+def by_own_pickler(model: Any) -> Any:
+    buffer = BytesIO()
+    OwnPickler(buffer).dump(model)
+    return pickle.loads(buffer.getvalue())
+
+
+UNNAMED: list[tuple[Any, str]] = [
+    (lambda y, z: (y - z) ** 2, r"`lambda y, z: \(y - z\) \*\* 2`\. Define"),
+    (local_loss(), r"`local_loss.<locals>.loss`\. Define"),
+    (partial(lambda power, y, z: (y - z) ** power, 2), r"`lambda power, y, z.*partial"),
+    (Held(lambda y, z: (y - z) ** 2), r"`lambda y, z: .*` in Held\("),
+]
+
+
+@pytest.mark.parametrize(("loss", "named"), UNNAMED)
+@pytest.mark.parametrize("write", [pickle.dumps, by_joblib])
+def test_a_loss_without_a_name_is_refused_with_the_remedy(
+    loss: Any, named: str, write: Callable[[Any], Any]
+) -> None:
+    X, y = data()
+    model = make_pipeline(GradientDescentRegressor(loss)).fit(X, y)
+    rule = f"`loss` parameter of GradientDescentRegressor .*{named}"
+    with pytest.raises(pickle.PicklingError, match=f"{rule}.*cloudpickle.dump"):
+        write(model)
+
+
+COPIES = [by_cloudpickle, by_own_pickler, copy.copy, copy.deepcopy, clone]
+
+
+@pytest.mark.parametrize(("loss", "named"), UNNAMED)
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_loss_without_a_name_is_copied(
+    loss: Any, named: str, copied: Callable[[Any], Any]
+) -> None:
+    del named
+    X, y = data()
+    model = GradientDescentRegressor(loss, epsilon=0.1).fit(X, y)
+    again = copied(model)
+    assert type(again.loss) is type(loss)
+    assert again.loss(3.0, 1.0) == 4.0
+    assert_array_equal(again.fit(X, y).coef_, model.coef_)
+
+
+@pytest.mark.parametrize(
+    "estimator", [GradientDescentClassifier, GradientDescentRegressorCV]
+)
+def test_all_estimators_refuse_and_copy_a_lambda(estimator: Any) -> None:
+    model = estimator(loss=lambda y, z: (y - z) ** 2)
+    with pytest.raises(pickle.PicklingError, match=estimator.__name__):
+        pickle.dumps(model)
+    assert by_cloudpickle(model).loss(3.0, 1.0) == 4.0
+    assert copy.copy(model).loss is model.loss
+
+
+def test_a_loss_that_refers_to_its_model_pickles() -> None:
+    class_of = GradientDescentRegressor
+    model = class_of()
+    model.loss = partial(max, model)  # without end, if it were tried by itself
+    again = by_pickle(model)
+    assert again.loss.args == (again,)
