@@ -131,17 +131,27 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:
         reason, remedy = _too_few_steps(solution, params)
-    return (
-        f"Gradient descent did not converge, {reason}: it reached a tolerance of "
-        f"{solution.error:.3g}, where tol={params['tol']:.3g} was asked for. {remedy}"
-    )
+    reached = ""
+    if not np.isinf(solution.error):
+        reached = (
+            f": it reached a tolerance of {solution.error:.3g}, where "
+            f"tol={params['tol']:.3g} was asked for"
+        )
+    return f"Gradient descent did not converge, {reason}{reached}. {remedy}"
 
 
 def _too_few_steps(solution: Solution, params: dict[str, Any]) -> tuple[str, str]:
     """Say why `max_iter` steps were not enough, and what helps."""
     reason = f"max_iter={params['max_iter']} steps were not enough"
     remedy = "Increase max_iter or tol"
-    if params["early_stopping"]:
+    if params["early_stopping"] and np.isinf(solution.error):
+        # The first step is always a rise.
+        rule = f"n_iter_no_change={params['n_iter_no_change']}"
+        reason += (
+            f" to see {rule} in a row without a rise of the score of held-out rows"
+        )
+        remedy = f"Set max_iter to more than {rule}, or n_iter_no_change to less"
+    elif params["early_stopping"]:
         reason += " for the score of held-out rows to stop rising"
         remedy += ", or scale the columns (StandardScaler)"
     elif solution.kinked:

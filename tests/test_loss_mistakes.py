@@ -10,6 +10,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -277,7 +278,9 @@ def test_errors_of_its_own_are_raised_as_they_are(
     assert loss.__qualname__ in note
     assert re.search(r"a block of \d+ rows", note)
     if loss is not when_followed:
-        assert [("row_data={" in each) for each in further] == [True] * (
+        *hints, probed = further
+        assert "made up" in probed
+        assert [("row_data={" in each) for each in hints] == [True] * (
             kind is ValueError
         )
 
@@ -293,6 +296,22 @@ def test_errors_of_its_own_in_the_midst_of_a_fit(epsilon: Any, backend: Any) -> 
     with pytest.raises(LookupError, match="too many") as caught:
         model.fit(X, Y)
     assert any("late raised it, called with" in each for each in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_errors_of_its_own_name_the_rows(sparse: bool) -> None:
+    def late(y_true: Any, y_pred: Any) -> Any:
+        if len(y_true) == 50_000 - (1 << 15):  # the second block of two
+            raise LookupError("these")
+        return (y_true - y_pred) ** 2
+
+    y = np.arange(50_000.0)
+    given: Any = csr_array(y[:, None]) if sparse else y[:, None]
+    with pytest.raises(LookupError, match="these") as caught:
+        GradientDescentRegressor(late, epsilon=1e-9).fit(given, y)
+    *_, block, rows = caught.value.__notes__
+    assert block.endswith("called with a block of 17232 rows.")
+    assert "in rows 32768 to 49999 of the 50000 fitted, counted from 0" in rows
 
 
 FOREIGN: dict[str, tuple[Any, Any, str]] = {

@@ -429,6 +429,14 @@ def test_exponential_losses_far_from_one_outlier(a: float) -> None:
     assert constant(model.intercept_) <= best * (1 + PROMISED)
 
 
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_a_constant_target_whose_square_is_zero(l1_ratio: float) -> None:
+    X = np.random.default_rng(0).standard_normal((50, 2))
+    model = GradientDescentRegressor(Pinball(), alpha=0.1, l1_ratio=l1_ratio)
+    model.fit(X, np.full(50, 1e-300))
+    assert_allclose(model.predict(X), 1e-300, rtol=1e-6)
+
+
 def test_a_constant_target_is_fitted_exactly(backend: Any) -> None:
     """Slopes at a kink do not vanish: the best value of each row tells the end."""
     X = np.random.default_rng(0).standard_normal((50, 2))

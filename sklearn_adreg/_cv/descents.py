@@ -44,9 +44,9 @@ from sklearn_adreg._descent.textbook import (
     unreported,
     uphill,
 )
-from sklearn_adreg._loss.check import check_loss
+from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._loss.linear import LinearLoss
-from sklearn_adreg._loss.traits import Traits, traits_of
+from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import curvature_of
@@ -352,8 +352,7 @@ def steps_on(
     beside = (each[counted] for each in data.row_data)
     row_data = dict(zip(row_names, beside, strict=True))
     seen = task.loss, task.backend, data.target[counted], row_data, task.n_outputs
-    check_loss(*seen)
-    traits, loss = traits_of(*seen), LinearLoss.of(task.loss, row_names)
+    traits, loss = checked_traits(*seen), LinearLoss.of(task.loss, row_names)
     return [
         StepByStep(
             part,

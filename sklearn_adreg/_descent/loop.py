@@ -74,7 +74,7 @@ class Goal:
         It adds so much of the squared change of the linear predictors to the model, and
         the minimum is within reach.
         """
-        return 2 * self.enough(value) / (self.reach**2 * curvature)
+        return 2 * self.enough(value) / self.reach / (self.reach * curvature)
 
     @property
     def curvature(self) -> float:
@@ -82,7 +82,7 @@ class Goal:
 
         A loss may be zero wherever it was looked at: any curvature is one then.
         """
-        return 2 * self.size / self.scale**2 or 1.0
+        return 2 * self.size / self.scale / self.scale or 1.0
 
     @property
     def curvature_bandwidth(self) -> float:

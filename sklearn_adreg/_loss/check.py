@@ -7,7 +7,6 @@ message names the loss, what it must do, what it did and how to mend it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from sklearn_adreg._loss.diagnosis import (
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.refusals import listed, refused
-from sklearn_adreg._loss.traits import bulk_scale
+from sklearn_adreg._loss.traits import Traits, bulk_scale, traits_of
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
@@ -42,14 +41,36 @@ _LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
 _ROWS_OF_LABEL = 8
 
 RowData = Mapping[str, np.ndarray]
+_PROBED = (
+    "That was before the fit, when a loss is tried on predictions that are made up, "
+    "near targets of y and far from them."
+)
+
+
+def checked_traits(
+    loss: Loss,
+    backend: Backend,
+    target: np.ndarray,
+    row_data: RowData,
+    n_outputs: int,
+) -> Traits:
+    """Return the traits of a loss that can be descended on; raise for others."""
+    seen = loss, backend, target, row_data, n_outputs
+    try:
+        check_loss(*seen)
+        return traits_of(*seen)
+    except Exception as error:
+        if hasattr(error, "__notes__"):  # it comes from inside the loss
+            error.add_note(_PROBED)
+        raise
 
 
 def check_loss(
     loss: Loss,
     backend: Backend,
     target: np.ndarray,
-    row_data: RowData = MappingProxyType({}),
-    n_outputs: int = 1,
+    row_data: RowData,
+    n_outputs: int,
 ) -> None:
     """Raise ValueError or TypeError where the loss cannot be descended on.
 

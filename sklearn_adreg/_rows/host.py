@@ -77,9 +77,22 @@ class HostVectors(Rows):
         numbers = {name: self.dtype.type(value) for name, value in scalars.items()}
         n_rows, found = self.shape[0], None
         for part in slices(n_rows, _CHUNK_ROWS):
-            seen = f(np, *(v[part] for v in vectors), **numbers)
+            try:
+                seen = f(np, *(v[part] for v in vectors), **numbers)
+            except Exception as error:
+                error.add_note(self._where(part))
+                raise
             found = _collected(found, n_rows, part, seen)
         return found  # type: ignore[return-value]
+
+    def _where(self, part: slice) -> str:
+        """Say which rows of X were visited when an error was raised."""
+        first, last, rest = part.start, part.stop - 1, f" of the {self.shape[0]} fitted"
+        if self.index is not None and first <= last:
+            first, last = self.index[first], self.index[last]
+            whole = last - first == part.stop - part.start - 1
+            rest = "" if whole else ", not all of these"
+        return f"That was in rows {first} to {last}{rest}, counted from 0."
 
     def nonzero(self, v: np.ndarray) -> np.ndarray:
         """Return the numbers of the rows with an entry that is not zero."""
@@ -213,7 +226,11 @@ class HostRows(HostVectors):
         fitting = block_length(len(coef), self.dtype, _VISITED_BYTES)
         for part, block in self.blocks(n_rows=min(fitting, _CHUNK_ROWS)):
             chunks = (v[part] for v in vectors)
-            outs, sums = f(np, block @ coef + level, *chunks, **numbers)
+            try:
+                outs, sums = f(np, block @ coef + level, *chunks, **numbers)
+            except Exception as error:
+                error.add_note(self._where(part))
+                raise
             seen = outs[1:], (*sums, *_pulled(block, outs[0]))
             found = _collected(found, n_rows, part, seen)
         others, (*sums, pulled, total) = found  # type: ignore[misc]

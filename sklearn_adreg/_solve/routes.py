@@ -18,8 +18,7 @@ from scipy.sparse import diags_array
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._loss.check import check_loss
-from sklearn_adreg._loss.traits import traits_of
+from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
 from sklearn_adreg._solve.numeric import (
@@ -208,8 +207,7 @@ def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
         return _centred(task, fit)
     target, row_data = fit.counted
     seen = task.loss, task.backend, target, row_data, task.n_outputs
-    check_loss(*seen)
-    return fit._replace(traits=traits_of(*seen)), np.zeros(y.shape[1])
+    return fit._replace(traits=checked_traits(*seen)), np.zeros(y.shape[1])
 
 
 def _centred(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
