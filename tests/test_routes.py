@@ -23,6 +23,11 @@ PAGE = "docs/user_guide/how_it_works.md"
 
 HUBER = Huber(scale=1.0)
 
+
+def two_medians(y_true: Any, y_pred: Any) -> Any:
+    return abs(y_true - y_pred[:, 0]) + 2 * abs(y_true - y_pred[:, 1])
+
+
 LASSO = {"alpha": 0.1, "l1_ratio": 1.0}
 # Parameters, and numbers of rows and columns, that reach each row of the table, by its
 # number.
@@ -32,20 +37,22 @@ REACHED: list[tuple[int, dict[str, Any], tuple[int, int]]] = [
     (0, {"l1_ratio": 1.0}, (40, 3)),
     (1, {"loss": Quantiles()}, (40, 3)),
     (2, LASSO | {"loss": Quantiles()}, (40, 3)),
-    (3, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
-    (4, {"loss": HUBER}, (40, 3)),
-    (5, LASSO, (40_000, 100)),
-    (6, LASSO, (40, 3)),
-    (7, LASSO | {"loss": "pinball"}, (40, 3)),
-    (8, LASSO | {"loss": HUBER}, (40, 3)),
-    (8, LASSO | {"tol": 0.0, "max_iter": 3}, (40, 3)),
-    (8, LASSO, (3, 40)),
-    (9, {"epsilon": 0.1}, (40, 3)),
-    (9, {"epsilon": 0.01}, (3, 40)),
-    (10, LASSO | {"epsilon": 0.1}, (40, 3)),
-    (11, LASSO | {"epsilon": 0.01}, (3, 40)),
-    (12, {"epsilon": 0.1, "loss": HUBER}, (40, 3)),
-    (12, LASSO | {"epsilon": 0.1, "loss": "pinball"}, (40, 3)),
+    (3, {"loss": two_medians, "n_outputs": 2}, (40, 3)),
+    (3, LASSO | {"loss": two_medians, "n_outputs": 2}, (40, 3)),
+    (4, {"loss": "pinball", "alpha": 0.1}, (40, 3)),
+    (5, {"loss": HUBER}, (40, 3)),
+    (6, LASSO, (40_000, 100)),
+    (7, LASSO, (40, 3)),
+    (8, LASSO | {"loss": "pinball"}, (40, 3)),
+    (9, LASSO | {"loss": HUBER}, (40, 3)),
+    (9, LASSO | {"tol": 0.0, "max_iter": 3}, (40, 3)),
+    (9, LASSO, (3, 40)),
+    (10, {"epsilon": 0.1}, (40, 3)),
+    (10, {"epsilon": 0.01}, (3, 40)),
+    (11, LASSO | {"epsilon": 0.1}, (40, 3)),
+    (12, LASSO | {"epsilon": 0.01}, (3, 40)),
+    (13, {"epsilon": 0.1, "loss": HUBER}, (40, 3)),
+    (13, LASSO | {"epsilon": 0.1, "loss": "pinball"}, (40, 3)),
 ]
 
 
@@ -97,7 +104,7 @@ def test_some_route_serves_whatever_is_asked() -> None:
     asked = product(
         ("auto", "number"),
         ("l1", "smooth"),
-        ("squared", "smooth", "kinked", "quantiles"),
+        ("squared", "smooth", "kinked", "kinked sum over outputs", "quantiles"),
     )
     for each in asked:
         last = [route for route in ROUTES if route.serves(*each)][-1]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_adreg import losses
+from sklearn_adreg._loss.apart import OneOutput, is_sum_around
 from sklearn_adreg._loss.linear import LinearLoss, predicted
 from sklearn_adreg._loss.lines import check_kinks, lines
 from sklearn_adreg._loss.slopes import Differentiate
@@ -47,12 +48,14 @@ class Traits(NamedTuple):
     """What decides the route of a loss.
 
     `kinked`: the derivative has jumps. `convex`: convex in the linear predictor.
-    `linked`: predictions are an inverse link of the linear predictor.
+    `linked`: predictions are an inverse link of the linear predictor. `part`: what one
+    output decides, of a convex loss with kinks that is a sum over several.
     """
 
     kinked: bool
     convex: bool
     linked: bool
+    part: OneOutput | None = None
 
 
 class _Course(NamedTuple):
@@ -104,7 +107,13 @@ def traits_of(
                 check_kinks(loss, line, *seen[-1][1:])
     kinked = declared.kinked or any(each.kinked for each in seen)
     convex = declared.convex and all(each.convex for each in seen)
-    return Traits(kinked, convex, linked)
+    if n_outputs == 1 or not (kinked and convex):
+        return Traits(kinked, convex, linked)
+    part = OneOutput(whole, n_outputs, at_target=not linked)
+    centre = np.zeros((len(levels), 1)) if linked else levels[:, None]
+    unit = _LINKED_SCALE if linked else scales[0]
+    apart = is_sum_around(part, centre, unit, levels, *beside)
+    return Traits(kinked, convex, linked, part if apart else None)
 
 
 def _course(

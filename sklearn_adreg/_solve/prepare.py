@@ -119,7 +119,7 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
 
 def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
     """Rows that stand for all, where a descent on them is worth it."""
-    kinked, convex, linked = fit.traits
+    kinked, convex, linked, _ = fit.traits
     early = kinked or not convex or not task.smooth
     few = SAMPLED_KINKED if early else _SAMPLED_LINKED
     if task.device is not None or not (early or linked) or fit.X.shape[0] < few:

@@ -201,7 +201,8 @@ class Problem:
                 near=None if near is None else near * spread,
                 straight=self._may_be_straight,
             )
-            if self.tol < state.error and self.traits.convex and not self.traits.linked:
+            least = self.traits.convex and not self.traits.linked
+            if self.tol < state.error and least and self.objective.n_outputs == 1:
                 left = above_exact(self.objective, state.curve[-1])
                 error = max(goal.relative(left, state.curve[-1]), 0.0)
                 state = state._replace(error=min(state.error, error))

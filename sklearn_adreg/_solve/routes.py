@@ -21,6 +21,7 @@ from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import weighted_mean
+from sklearn_adreg._solve.apart import solve_outputs_apart
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
     solve_in_closed_form,
@@ -104,6 +105,9 @@ ROUTES = (
     Route("auto", "l1", "quantiles", "any",
           f"proximal Newton, {_WINDOWS}, and hinges on what crosses",
           "MeanLoss, StraightLoss", solve_quantiles),
+    Route("auto", "any", "kinked sum over outputs", "any",
+          "as of one output, for each by itself",
+          "MeanLoss, StraightLoss", solve_outputs_apart),
     Route("auto", "smooth", "kinked", "any",
           f"quasi-Newton, {_WINDOWS}", "MeanLoss, StraightLoss",
           partial(descend, windows=True)),
@@ -151,6 +155,8 @@ def solve(task: Task, fit: Fit) -> Solution:
     kind = "kinked" if fit.traits.kinked else "squared" if fit.squared else "smooth"
     if isinstance(task.loss, Quantiles) and task.n_outputs > 1:
         kind = "quantiles"
+    elif fit.traits.part is not None and task.epsilon is None:
+        kind = "kinked sum over outputs"
     asked = (
         "auto" if task.epsilon is None else "number",
         "smooth" if task.smooth else "l1",
