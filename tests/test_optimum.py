@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import BACKENDS
+from covering import in_turns
 from references import (
     CASES,
     IDS,
@@ -72,8 +73,6 @@ def check(
 
 
 LOSS = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-CASE = pytest.mark.parametrize("case", CASES, ids=IDS)
-WEIGHTED = pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
 OTHERS = [
     *(losses.Huber(0.01), losses.Huber(1e6), losses.PseudoHuber(0.1)),
     *(losses.Pinball(0.02), losses.Pinball(0.95), losses.EpsilonInsensitive(50.0)),
@@ -83,8 +82,8 @@ OTHERS = [
 ]
 
 
-@WEIGHTED
-@CASE
+# Each loss on all data; that weights are repetitions is tested by itself.
+@pytest.mark.parametrize(("case", "weighted"), in_turns(CASES, [False, True]), ids=IDS)
 @LOSS
 def test_optimum(loss: Any, case: Case, weighted: bool) -> None:
     check(loss, case, weighted, {})

@@ -144,7 +144,7 @@ def median_and_tail(y: Any, z: Any) -> Any:
 @pytest.mark.parametrize("place", [{}, {"backend": "jax", "device": "cpu"}])
 def test_own_losses_with_kinks(place: dict[str, Any]) -> None:
     X, y = diabetes()
-    X, y = X[:128, :3], y[:128]
+    X, y = X[:64, :3], y[:64]
     own = GradientDescentRegressor(median_and_tail, n_outputs=2, **place).fit(X, y)
     loss = Quantiles((0.5, 0.9), crossing=True)
     alone = GradientDescentRegressor(loss).fit(X, y)

@@ -175,7 +175,7 @@ def test_many_rows(leverage: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_search_finds_it_on_each_training_set(early_stopping: bool) -> None:
     X, y = heavy(60, n_targets=2)
-    tried: dict[str, Any] = {"alpha": [0.0, 0.5], "epsilon": [0.01, 0.05]}
+    tried: dict[str, Any] = {"alpha": [0.5], "epsilon": [0.01, 0.05]}
     search = GradientDescentRegressorCV(
         tried["epsilon"],
         alphas=tried["alpha"],
