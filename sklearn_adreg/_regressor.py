@@ -490,6 +490,8 @@ class GradientDescentRegressor(
         row_data: Any = None,
         step: Callback = None,
         held: HeldOut | None = None,
+        *,
+        chosen: bool = False,
     ) -> Self:
         X, y = validate_data(
             self,
@@ -521,7 +523,7 @@ class GradientDescentRegressor(
         ):
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
-            solution = solve(task, fit._replace(held=held))
+            solution = solve(task, fit._replace(held=held, chosen=chosen))
         doubt = self._doubt(task, fit, solution)
         if doubt:
             warnings.warn(doubt, ConvergenceWarning, stacklevel=4)
@@ -532,7 +534,8 @@ class GradientDescentRegressor(
 
     def _doubt(self, task: Task, fit: Fit, solution: Solution) -> str:
         """Return what a warning is to say of a solution; empty where it is good."""
-        if solution.endless or not solution.error <= (self.tol or np.inf):
+        short = solution.error <= (self.tol or np.inf)
+        if solution.endless or solution.above or not short:
             return unfinished(solution, self.get_params(deep=False))
         rounding = rounding_of_predictions(task, fit, solution)
         half = np.sqrt(np.finfo(fit.X.dtype).eps)

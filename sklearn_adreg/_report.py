@@ -113,10 +113,12 @@ def limit(max_epsilon: float, *, exact: bool) -> str:
 def unfinished(solution: Solution, params: dict[str, Any]) -> str:
     """Compose the warning for a descent that stopped short of its tolerance.
 
-    Or whose objective has no minimum.
+    Or whose objective has no minimum, or whose steps did not lead to it.
     """
     if solution.endless:
         return _endless(solution.endless, params)
+    if solution.above:
+        return _short(solution, params)
     if np.isnan(solution.error):
         reason = "a derivative of the loss is not finite there"
         remedy = (
@@ -138,6 +140,21 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
             f"tol={params['tol']:.3g} was asked for"
         )
     return f"Gradient descent did not converge, {reason}{reached}. {remedy}"
+
+
+def _short(solution: Solution, params: dict[str, Any]) -> str:
+    """Compose the warning for steps that became short before they arrived."""
+    return (
+        f"Gradient descent stopped above the minimum: steps of "
+        f"epsilon={params['epsilon']!r} change predictions by less than "
+        f"tol={params['tol']:.3g} standard deviations of y (units of the linear "
+        "predictor where the loss has an inverse link), but the objective can be lower "
+        f"by {solution.above:.2g} of its value, or more. Steps are short where epsilon "
+        "is small, and where the objective is flat in some direction: if columns of X "
+        "depend on each other or differ in scale, or far out in a tail of the loss. "
+        "Use epsilon='auto', which does not depend on that, scale the columns "
+        "(StandardScaler), or set a smaller tol and a larger max_iter."
+    )
 
 
 def _too_few_steps(solution: Solution, params: dict[str, Any]) -> tuple[str, str]:

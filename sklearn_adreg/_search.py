@@ -349,7 +349,8 @@ class GradientDescentRegressorCV(
         with np.errstate(all="ignore"):  # what is not finite is refused with a reason
             found = search.run(fit, given, splits, measures)
         model = GradientDescentRegressor(**(search.settings | found["best_params_"]))
-        found["best_estimator_"] = model.fit(X, y, **known)
+        # Chosen by how it predicts other rows, it need not be at the minimum.
+        found["best_estimator_"] = model._fit(X, y, **known, chosen=True)
         self._with_offset, self._n_outputs = model._with_offset, model._n_outputs
         for name, value in (found | vars(model)).items():
             if name.endswith("_"):

@@ -247,3 +247,22 @@ def test_zero_tol_takes_every_step(
     assert model.n_iter_ == max_iter
     assert model.loss_curve_.shape == (max_iter + 1,)
     assert np.isfinite(model.loss_curve_).all()
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson_deviance"])
+def test_steps_that_are_short_before_they_arrive(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 6))
+    X[:, 5] = X[:, 0] + 1e-3 * rng.standard_normal(150)
+    y = rng.poisson(np.exp(0.3 * X[:, 1] + 400.0 * (X[:, 5] - X[:, 0]))).astype(float)
+    best = GradientDescentRegressor(loss).fit(X, y).loss_curve_[-1]
+    model = GradientDescentRegressor(loss, epsilon=0.05, tol=1e-4, max_iter=5_000)
+    with pytest.warns(ConvergenceWarning, match="stopped above the minimum") as said:
+        model.fit(X, y)
+    (left,) = map(float, re.findall(r"lower by (\S+) of", str(said[0].message)))
+    assert_allclose(left, 1 - best / model.loss_curve_[-1], rtol=0.06)
+    model.fit(X[:, :5], y)  # these depend on each other no more
+    if loss == "squared_error":  # a target in large units does not hide another
+        with pytest.warns(ConvergenceWarning, match="stopped above the minimum"):
+            model.fit(X, np.column_stack([1e6 * X[:, 1], y]))
+    GradientDescentRegressorCV([0.05], loss=loss, tol=1e-4, max_iter=5_000).fit(X, y)

@@ -78,6 +78,19 @@ class Spectrum(NamedTuple):
         length = np.asarray(epsilon)[..., None] * n_iter[..., None]
         return np.where(flat, length, quotient)
 
+    def gains(
+        self, epsilon: float, ridge: float, n_iter: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what steps have gained and what is left to gain, of each target.
+
+        Directions that are flat but for rounding have nothing to give.
+        """
+        squares = np.exp(2 * _exponent(self.log_rate(epsilon, ridge)[0], n_iter))
+        curvature = self._curvature(ridge)
+        flat = curvature <= np.finfo(float).eps * curvature.max(initial=0.0)
+        each = self.slopes / np.where(flat, np.inf, 2 * curvature)[:, None]
+        return (1 - squares) @ each, squares @ each
+
     def error(self, epsilon: Any, squares: np.ndarray) -> np.ndarray:
         """Square of the error, (...), of the worst target.
 
@@ -120,16 +133,16 @@ def spectrum_of_rows(
 
 def started_at(
     spectrum: Spectrum, coef: np.ndarray, ridge: float
-) -> tuple[float, Spectrum]:
-    """Return the objective at coefficients, (n_features, n_targets), and what is seen.
+) -> tuple[np.ndarray, Spectrum]:
+    """Return the objectives at coefficients, (n_features, n_targets), and what is seen.
 
     The eigenvectors are those of all columns.
     """
     start = spectrum.basis.T @ coef
     pull = (spectrum.values + ridge)[:, None] * start
-    value = spectrum.size.sum() + (start * (pull / 2 - spectrum.parts)).sum()
+    values = spectrum.size + (start * (pull / 2 - spectrum.parts)).sum(axis=0)
     parts = spectrum.parts - pull
-    return float(value), spectrum._replace(parts=parts, slopes=parts**2)
+    return values, spectrum._replace(parts=parts, slopes=parts**2)
 
 
 def descend(

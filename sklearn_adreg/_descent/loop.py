@@ -204,7 +204,9 @@ class Solution(NamedTuple):
     `scale` is that of each target's errors, where the loss leaves it to be estimated,
     and it is `settled` where that is the scale of this very fit. `validation` is the
     mean loss of held-out rows at the start and after each step, where there are any.
-    Where the loss is `kinked`, steps of one length go back and forth.
+    Where the loss is `kinked`, steps of one length go back and forth. Those may have
+    become short at an objective that is `above` its minimum by this part of itself, or
+    more; zero where that is tolerated.
     """
 
     coef: np.ndarray
@@ -217,6 +219,7 @@ class Solution(NamedTuple):
     settled: bool = True
     validation: np.ndarray | None = None
     kinked: bool = False
+    above: float = 0.0
 
     @property
     def n_iter(self) -> int:

@@ -7,7 +7,6 @@ coefficients are: it takes no steps, which may be too long for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,8 +18,8 @@ from sklearn_adreg._descent.closed_form import (
     started_at,
     trajectory,
 )
-from sklearn_adreg._descent.loop import Endless, Solution
-from sklearn_adreg._descent.recession import check_bounded, falls_forever, has_tail
+from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._descent.recession import check_bounded
 from sklearn_adreg._descent.textbook import (
     constant_theta,
     largest_curvature,
@@ -37,17 +36,16 @@ from sklearn_adreg._report import diverged
 from sklearn_adreg._rows.moments import mean_square, positive_roots
 from sklearn_adreg._rows.place import place
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._solve.afterwards import (
+    is_judged,
+    judged,
+    judged_on_squared_error,
+    left_above,
+)
 from sklearn_adreg._solve.held_out import Watch
 from sklearn_adreg._solve.outputs import outputs_of_rows
-from sklearn_adreg._solve.problem import descend, silent
 from sklearn_adreg._solve.start import refusal, rough
 from sklearn_adreg._solve.task import Fit, Task
-
-# Steps that tell whether a plane separates labels: 101 to 461 did of 216 problems with
-# 100 to 5,000 rows, whose nearest row was at a distance of 0 to 1 of the plane. To a
-# tolerance of 1e-3 a level without events is missed. Fits of logistic and Poisson
-# losses take 1.04 to 1.7 times as long (200,000 x 30 and 300 x 5).
-_FURTHER_STEPS, _FURTHER_TOL = 1000, 1e-6
 
 
 class Descent(NamedTuple):
@@ -81,21 +79,32 @@ def solve_in_closed_form(task: Task, fit: Fit) -> Solution | None:
         spectrum = spectrum_of_rows(data.rows, data.weight, target, fit.curvature)
     coef = np.zeros((fit.X.shape[1], fit.y.shape[1]))
     # The objective is a difference of mean squares as large as that of the targets.
-    size = value = float(spectrum.size.sum())
+    size = value = spectrum.size
     epsilon, ridge = task.epsilon, float(task.alpha)
     if fit.start is not None:
         coef = fit.start[0]
         value, spectrum = started_at(spectrum, coef, ridge)
     curve, error = trajectory(
-        spectrum, epsilon, ridge, value=value, max_iter=task.max_iter, tol=task.tol
+        spectrum,
+        epsilon,
+        ridge,
+        value=float(value.sum()),
+        max_iter=task.max_iter,
+        tol=task.tol,
     )
     fit.report(curve[1:])
-    _check_descent(task, fit, curve, size, partial(spectrum.max_epsilon, ridge))
-    phi = spectrum.phi(epsilon, ridge, np.array(len(curve) - 1))
+    largest = partial(spectrum.max_epsilon, ridge)
+    _check_descent(task, fit, curve, float(size.sum()), largest)
+    n_iter = np.array(len(curve) - 1)
+    phi = spectrum.phi(epsilon, ridge, n_iter)
     coef = coef + spectrum.basis @ (phi[:, None] * spectrum.parts)
+    gained, left = spectrum.gains(epsilon, ridge, n_iter)
+    values, above = value - gained, 0.0
+    if is_judged(task, fit, error):
+        above = left_above(task, fit, values, values - left, size)
     nothing = np.zeros((int(task.intercept), coef.shape[1]))
     coef, intercept = data.rows.outer(np.concatenate([coef, nothing]))
-    return Solution(coef, intercept, curve, epsilon, error)
+    return Solution(coef, intercept, curve, epsilon, error, above=above)
 
 
 def solve_on_moments(task: Task, fit: Fit) -> Solution:
@@ -135,9 +144,20 @@ def _solve_squared_error(
             largest_curvature(data, fit.curvature, ridge, intercept=False)
         )
 
-    size = fit.curvature / 2 * float(square.sum())
-    _check_descent(task, fit, found.curve, size, max_epsilon)
-    return _solution(task, data, found)
+    size = fit.curvature / 2 * square
+    _check_descent(task, fit, found.curve, float(size.sum()), max_epsilon)
+    solution = _solution(task, data, found)
+    if isinstance(objective, MeanLoss):
+        return judged_on_squared_error(task, fit, objective, solution, size)
+    if not is_judged(task, fit, found.error):
+        return solution
+    penalty = task.penalty(fit.X.shape[1])
+    ends = found.theta, objective.minimum(penalty)
+    values, least = (
+        objective.values_and_gradient(end)[0] + penalty.column().values(end)
+        for end in ends
+    )
+    return solution._replace(above=left_above(task, fit, values, least, size))
 
 
 def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solution:
@@ -176,10 +196,8 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
 
     _check_descent(task, fit, unit * curve, unit * float(curve[0]), max_epsilon)
     check_bounded(task.loss, curve.tolist(), float(np.abs(curve[:2]).max()))
-    endless: Endless = "far" if _endless(task, fit, objective, found) else ""
-    return _solution(task, data, found)._replace(
-        endless=endless, kinked=fit.traits.kinked
-    )
+    solution = _solution(task, data, found)._replace(kinked=fit.traits.kinked)
+    return judged(task, fit, objective, solution, start)
 
 
 def _solution(task: Task, data: Data, found: Descent) -> Solution:
@@ -190,32 +208,6 @@ def _solution(task: Task, data: Data, found: Descent) -> Solution:
         theta = theta.reshape(-1, task.n_outputs)
     coef, intercept = data.rows.outer(theta)
     return Solution(coef, intercept, curve, task.epsilon, error, validation=validation)
-
-
-def _endless(task: Task, fit: Fit, objective: MeanLoss, found: Descent) -> bool:
-    """Whether the objective of a target falls for ever beyond where steps end.
-
-    Those that held-out rows end are not to lead to a minimum. Others become short long
-    before they show that some unknowns run off: where the loss of some rows has a tail,
-    a descent with steps of its own, which leads far along it, tells.
-    """
-    theta, penalty = found.theta, task.penalty(fit.X.shape[1])
-    if fit.held is not None:
-        return False
-    alone = [
-        replace(objective, data=fit.of_target(objective.data, column))
-        for column in range(theta.shape[1])
-    ]
-    ends = list(zip(alone, theta.T, strict=True))
-    if any(falls_forever(each, penalty, end) for each, end in ends):
-        return True
-    bounded = np.all(task.alpha) or not fit.traits.convex
-    if bounded or task.tol == 0 or not any(has_tail(each, end) for each, end in ends):
-        return False
-    tol = min(task.tol, _FURTHER_TOL)
-    own = replace(task, epsilon=None, max_iter=_FURTHER_STEPS, tol=tol)
-    rest = fit._replace(start=None, report=silent)
-    return descend(own, rest, windows=fit.traits.kinked).endless != ""
 
 
 def _step_by_step(

@@ -40,6 +40,7 @@ def side_by_side(found: Sequence[Solution]) -> Solution:
         scale=np.concatenate(scales) if scales else None,
         settled=all(each.settled for each in found),
         kinked=any(each.kinked for each in found),
+        above=max(each.above for each in found),
         validation=_summed(held) if held else None,
     )
 

@@ -41,6 +41,7 @@ class Fit(NamedTuple):
     loss is given beside each row, and `row_names` their names. A loss of one target may
     have `n_outputs` linear predictors: coefficients, intercepts and offsets have that
     many columns in place of `n_targets`. Rows that are `held` out have no weight.
+    Where the step length was `chosen` by others, steps need not lead to the minimum.
     """
 
     X: np.ndarray
@@ -55,6 +56,7 @@ class Fit(NamedTuple):
     row_names: tuple[str, ...] = ()
     n_outputs: int = 1
     held: HeldOut | None = None
+    chosen: bool = False
 
     @property
     def most_whitened(self) -> int:
