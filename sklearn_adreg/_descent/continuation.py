@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_adreg._descent.corner import Bent, corner
 from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
@@ -53,13 +54,15 @@ def narrow(
     spread: float,
     near: float | None,
     straight: bool,
+    corners: bool = False,
 ) -> State:
     """Minimise a loss with kinks, through windows that narrow; see `minimise`.
 
     Of the state its theta and its point are used, not its gradient. Windows begin at
     `spread`, the median residual, or at `near`, an upper estimate of the change of the
     linear predictors to the optimum (but for a few rows), where it is known. With
-    `straight` rows are summed up where they are straight: the loss must be convex.
+    `straight` rows are summed up where they are straight: the loss must be convex. With
+    `corners` a descent ends exactly where a window shows a corner of the loss.
     """
     smallest = _NARROWEST * goal.eps * goal.scale
     bandwidth = max(spread, _PERFECT_FIT * goal.scale)
@@ -76,6 +79,10 @@ def narrow(
         state, linear, settled = _through(
             method, seen, penalty, goal, state, linear, settled
         )
+        if corners and len(state.curve) <= goal.max_iter:
+            found = corner(seen, penalty, goal, state, _bent(state, linear, settled))
+            if found is not None:
+                return found
         if near is not None:
             gone = _distance(whole, linear, first)
             reach = min(max(near, _FURTHER * gone), goal.scale)
@@ -136,6 +143,13 @@ def _through(
     if settled is not None:
         settled = replace(settled, whole=seen).settle_all(state.point)
     return state, linear, settled
+
+
+def _bent(state: State, linear: Any, settled: Settled | None) -> Bent:
+    """Return which rows bend in the window where a state is the minimum."""
+    if settled is not None:
+        return Bent(settled.moving, linear, settled.pieces.slope)
+    return Bent(np.flatnonzero(state.point.curvature), linear, state.point.slope)
 
 
 def _distance(whole: MeanLoss, linear: Any, other: Any) -> float:

@@ -129,6 +129,13 @@ class Settled:
         """Numbers of the rows that have a piece."""
         return self._chosen(_has_piece, self.pieces.reach)
 
+    @property
+    def moving(self) -> np.ndarray:
+        """Numbers of the rows that have none."""
+        moves = np.full(self._rows.shape[0], True)
+        moves[self.index] = False
+        return np.flatnonzero(moves)
+
     def left(self, linear: Any, bandwidth: float) -> np.ndarray:
         """Return the rows whose windows are not within their pieces any more."""
         centre, reach, *_ = self.pieces
@@ -173,17 +180,14 @@ class Settled:
 
         Returns the numbers of the rows that move as well, without those watched.
         """
-        straight, n_rows = self.index, self._rows.shape[0]
-        moves = np.full(n_rows, True)
-        moves[straight] = False
-        moving = np.flatnonzero(moves)
+        straight, moving, n_rows = self.index, self.moving, self._rows.shape[0]
         if not 0 < len(moving) < _FEW_MOVING * n_rows:
             return None
         watched = spread_out(straight, _WATCHED_ROWS)
         factor = len(straight) / len(watched)
         index = np.sort(np.concatenate([moving, watched]))
         data = self.whole.data.take(index)
-        times = np.where(moves[index], 1.0, factor)
+        times = np.where(np.isin(index, moving), 1.0, factor)
         (weight,), _ = data.rows.apply(_product, data.weight, data.rows.vector(times))
         few = replace(self.whole, data=data._replace(weight=weight))
         # The straight rows, less what those that are watched add as they move.

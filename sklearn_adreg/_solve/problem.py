@@ -200,6 +200,7 @@ class Problem:
                 spread=spread,
                 near=None if near is None else near * spread,
                 straight=self._may_be_straight,
+                corners=self._may_have_corners,
             )
             least = self.traits.convex and not self.traits.linked
             if self.tol < state.error and least and self.objective.n_outputs == 1:
@@ -220,6 +221,13 @@ class Problem:
         rows, n_outputs = self.objective.data.rows, self.objective.n_outputs
         many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
         return many and self.traits.convex and n_outputs == 1
+
+    @property
+    def _may_have_corners(self) -> bool:
+        """Whether corners are looked for: in host memory few rows cost little."""
+        objective = self.objective
+        eager = objective.data.rows.eager and objective.n_outputs == 1
+        return eager and self.windows and not self.rough
 
     def _without_window(self, state: State, *, at_end: bool) -> State:
         """Return a state without a window; `at_end` of a descent through windows."""
