@@ -25,7 +25,7 @@ from sklearn_adreg._loss.linear import named
 # that what writes all functions by their names, as skops, finds none when it loads.
 _STAND_IN = FunctionType((lambda: None).__code__, {}, "a loss that pickle cannot write")
 # Its attribute with the loss.
-_KEPT = "_sklearn_adreg_loss"
+_HELD_LOSS = "_sklearn_adreg_loss"
 # What joblib.dump and dill derive their picklers from.
 _InPython: Any = pickle._Pickler
 
@@ -42,7 +42,7 @@ class Pickled:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         losses = {
-            name: getattr(state[name], "__dict__", {}).get(_KEPT, state[name])
+            name: getattr(state[name], "__dict__", {}).get(_HELD_LOSS, state[name])
             for name in state.keys() & {"loss", "loss_"}
         }
         super().__setstate__({**state, **losses})  # type: ignore[misc]
@@ -78,7 +78,7 @@ class _Refused:
 
     def __init__(self, estimator: Any, loss: Any) -> None:
         # The attributes of the function that cloudpickle writes.
-        self.__dict__ = {_KEPT: loss, "owner": type(estimator).__name__}
+        self.__dict__ = {_HELD_LOSS: loss, "owner": type(estimator).__name__}
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -88,15 +88,15 @@ class _Refused:
         return getattr(_STAND_IN, name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return deepcopy(vars(self)[_KEPT], memo)
+        return deepcopy(vars(self)[_HELD_LOSS], memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         pickler = sys._getframe(1).f_locals.get("self")
         if isinstance(pickler, _InPython):
             write = pickler.dispatch.get(FunctionType)
             if write is not _InPython.save_global:
-                return _same, (vars(self)[_KEPT],)
-        loss, trial = vars(self)[_KEPT], _Trial(None)
+                return _same, (vars(self)[_HELD_LOSS],)
+        loss, trial = vars(self)[_HELD_LOSS], _Trial(None)
         reason = trial.fails(loss)
         found = shown(trial.last)
         got = f"`{found if isinstance(found, str) else named(found)}`"

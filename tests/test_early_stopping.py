@@ -242,7 +242,9 @@ def test_messages() -> None:
 @pytest.mark.parametrize("max_iter", [1, 5])
 def test_fewer_steps_than_are_waited_for(max_iter: int) -> None:
     model = GradientDescentRegressor(epsilon=0.01, max_iter=max_iter, **STOPPED)
-    told = f"max_iter={max_iter} steps .* n_iter_no_change=5 in a row without .*more than"
+    told = (
+        f"max_iter={max_iter} steps .* n_iter_no_change=5 in a row without .*more than"
+    )
     with pytest.warns(ConvergenceWarning, match=told) as caught:
         model.fit(X, y)
     assert "tolerance of inf" not in str(caught[0].message)

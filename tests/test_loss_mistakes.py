@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg._loss.continuity import find_jump
+from sklearn_adreg._loss.traits import looked_at
 from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.losses import Huber
 
@@ -191,7 +192,8 @@ CONTINUOUS: dict[str, Any] = {
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_what_does_not_jump(name: str) -> None:
     for y in (Y, Y.astype(np.float32), 1e6 + Y, 1e-9 * Y, 1e9 * Y):
-        assert find_jump(CONTINUOUS[name], AutogradBackend(), y[:, None]) is None
+        (look,) = looked_at(CONTINUOUS[name], AutogradBackend(), y[:, None])
+        assert find_jump(look) is None
 
 
 def test_where_a_loss_jumps(backend: Any) -> None:
@@ -199,7 +201,8 @@ def test_where_a_loss_jumps(backend: Any) -> None:
         return adnp.where(z > 4.5, 2.0, 0.0) + (y - z) ** 2
 
     for y in (Y, Y.astype(np.float32)):
-        found = find_jump(loss, backend, y[:, None])
+        (look,) = looked_at(loss, backend, y[:, None])
+        found = find_jump(look)
         assert found is not None
         assert found.linear == pytest.approx(4.5)
         assert found.after - found.before == pytest.approx(2.0)

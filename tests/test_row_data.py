@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg._loss.traits import Traits, traits_of
+from sklearn_adreg._loss.traits import Traits, looked_at, traits_of
 from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.losses import Huber, PointwiseLoss
 
@@ -389,9 +389,9 @@ def test_traits_of_rare_rows(loss: Any, expected: Traits) -> None:
     rare = np.zeros(N)
     rare[150] = 1.0
     target, backend = FREE[:, None], AutogradBackend()
-    assert traits_of(loss, backend, target, {"rare": rare}) == expected
-    smooth = traits_of(loss, backend, target, {"rare": 0.0 * rare})
-    assert smooth == Traits(False, True, False)
+    for rows, traits in ((rare, expected), (0.0 * rare, Traits(False, True, False))):
+        looks = looked_at(loss, backend, target, {"rare": rows})
+        assert traits_of(loss, looks) == traits
 
 
 def test_score_is_d2() -> None:

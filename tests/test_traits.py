@@ -10,7 +10,7 @@ import pytest
 from targets import AMOUNTS, LABELS
 
 import sklearn_adreg.numpy as adnp
-from sklearn_adreg._loss.traits import Traits, traits_of
+from sklearn_adreg._loss.traits import Traits, looked_at, traits_of
 from sklearn_adreg.backends import AutogradBackend, Backend
 from sklearn_adreg.losses import (
     LOSSES,
@@ -35,6 +35,10 @@ TARGETS = {
     "one outlier": np.append(RNG.standard_normal(500), 1e6),
     "half of them zero": np.append(np.zeros(300), RNG.exponential(size=200)),
 }
+
+
+def known_traits(loss: Any, *seen: Any) -> Traits:
+    return traits_of(loss, looked_at(loss, *seen))
 
 
 def positive(target: np.ndarray) -> np.ndarray:
@@ -71,7 +75,7 @@ def test_built_in_losses_behind_a_callable(loss: Any, data: str) -> None:
     except ValueError:
         target = positive(target)
     own = scaled(loss, target)
-    found = traits_of(own, AutogradBackend(), target[:, None])
+    found = known_traits(own, AutogradBackend(), target[:, None])
     linked = hasattr(loss, "inverse_link")
     assert found == Traits(loss.kinked, loss.convex, linked)
 
@@ -79,14 +83,14 @@ def test_built_in_losses_behind_a_callable(loss: Any, data: str) -> None:
 @pytest.mark.parametrize("loss", LABELS.values(), ids=repr)
 def test_losses_of_labels_behind_a_callable(loss: Any) -> None:
     target = np.random.default_rng(1).choice(loss.labels, 500)
-    found = traits_of(scaled(loss, 0 * target), AutogradBackend(), target[:, None])
+    found = known_traits(scaled(loss, 0 * target), AutogradBackend(), target[:, None])
     linked = hasattr(loss, "inverse_link")
     assert found == Traits(loss.kinked, loss.convex, linked)
 
 
 def test_built_in_losses_say_it_themselves(backend: Backend) -> None:
     for loss in LOSSES.values():
-        found = traits_of(loss, backend, np.ones((3, 1)))
+        found = known_traits(loss, backend, np.ones((3, 1)))
         linked = hasattr(loss, "inverse_link")
         assert found == Traits(loss.kinked, loss.convex, linked)
 
@@ -139,7 +143,7 @@ def test_own_losses(name: str, backend: Backend) -> None:
     loss, kinked, convex = OWN[name]
     # Away from zero, where a percentage has no derivative.
     target = TARGETS["normal"] + np.copysign(0.01, TARGETS["normal"])
-    found = traits_of(loss, backend, target[:, None])
+    found = known_traits(loss, backend, target[:, None])
     assert found == Traits(kinked, convex, linked=False)
 
 
@@ -149,24 +153,24 @@ def test_few_targets_of_any_dtype(n: int, dtype: Any) -> None:
     target = np.arange(1.0, n + 1, dtype=dtype)[:, None]
     for name in ("stock-outs", "log-cosh", "Welsch"):
         loss, kinked, convex = OWN[name]
-        found = traits_of(loss, AutogradBackend(), target)
+        found = known_traits(loss, AutogradBackend(), target)
         assert found == Traits(kinked, convex, linked=False)
 
 
 def test_several_targets() -> None:
     target = np.c_[TARGETS["normal"], TARGETS["normal"] * 100.0]
     loss, kinked, convex = OWN["stock-outs"]
-    found = traits_of(loss, AutogradBackend(), target)
+    found = known_traits(loss, AutogradBackend(), target)
     assert found == Traits(kinked, convex, linked=False)
     # The well of one is as wide as the small column, and nothing to the large one.
     target = np.c_[TARGETS["normal"] * 1e5, TARGETS["normal"]]
-    assert not traits_of(OWN["Welsch"][0], AutogradBackend(), target).convex
+    assert not known_traits(OWN["Welsch"][0], AutogradBackend(), target).convex
 
 
 def test_links_of_own_losses(backend: Backend) -> None:
     for family in (PoissonDeviance(), GammaDeviance()):
         own = scaled(family, TARGETS["counts"])
-        found = traits_of(own, backend, TARGETS["counts"][:, None])
+        found = known_traits(own, backend, TARGETS["counts"][:, None])
         assert found == Traits(kinked=False, convex=True, linked=True)
 
 
@@ -177,7 +181,7 @@ def test_kinks_behind_a_link(unit: float) -> None:
 
     relative.inverse_link = adnp.exp  # type: ignore[attr-defined]
     target = unit * np.exp(TARGETS["normal"])[:, None]
-    found = traits_of(relative, AutogradBackend(), target)
+    found = known_traits(relative, AutogradBackend(), target)
     assert found == Traits(kinked=True, convex=True, linked=True)
 
 
@@ -186,5 +190,5 @@ def test_one_value(n: int) -> None:
     # How a loss bends further out does not matter: a constant fits.
     for name in ("stock-outs", "log-cosh"):
         loss, kinked, convex = OWN[name]
-        found = traits_of(loss, AutogradBackend(), np.full((n, 1), 2.0))
+        found = known_traits(loss, AutogradBackend(), np.full((n, 1), 2.0))
         assert found == Traits(kinked, convex, linked=False)

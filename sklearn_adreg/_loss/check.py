@@ -20,7 +20,14 @@ from sklearn_adreg._loss.diagnosis import (
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.refusals import listed, refused
-from sklearn_adreg._loss.traits import Traits, bulk_scale, traits_of
+from sklearn_adreg._loss.traits import (
+    Look,
+    Traits,
+    bulk_scale,
+    looked_at,
+    traits_of,
+    with_part,
+)
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
@@ -58,7 +65,15 @@ def checked_traits(
     seen = loss, backend, target, row_data, n_outputs
     try:
         check_loss(*seen)
-        return traits_of(*seen)
+        looks = looked_at(*seen)
+        if n_outputs == 1:
+            for look in looks:
+                _check_continuous(loss, look)
+        traits = traits_of(loss, looks)
+        if n_outputs == 1 or not looks:
+            return traits
+        whole = LinearLoss.of(loss, tuple(row_data))
+        return with_part(traits, whole, n_outputs, looks[-1])
     except Exception as error:
         if hasattr(error, "__notes__"):  # it comes from inside the loss
             error.add_note(_PROBED)
@@ -98,7 +113,6 @@ def check_loss(
     _check_derivatives(whole, backend, y_true, linear, beside, units)
     if n_outputs == 1:
         _check_labels(whole, backend, target[:, 0], list(row_data.values()))
-        _check_continuous(loss, backend, target, row_data)
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -130,11 +144,9 @@ def _check_uncoupled(
             raise _coupled(whole.loss, got)
 
 
-def _check_continuous(
-    loss: Loss, backend: Backend, target: np.ndarray, row_data: RowData
-) -> None:
+def _check_continuous(loss: Loss, look: Look) -> None:
     """Refuse a loss that jumps."""
-    jump = find_jump(loss, backend, target, row_data)
+    jump = find_jump(look)
     if jump is None:
         return
     linked = getattr(loss, "inverse_link", None) is not None

@@ -7,21 +7,15 @@ kinks and cusps of a continuous loss as well; at a jump it stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.slopes import Differentiate
-from sklearn_adreg._loss.traits import OWN, looked_at
-from sklearn_adreg.backends.base import Backend
-from sklearn_adreg.losses import Loss
+from sklearn_adreg._loss.traits import Look, on_grid
 
 # Intervals where the most is missing, the ends of the parts that each is divided into,
 # and how often: a slope of 1e6 in units of the targets' scale is told from a jump then.
-# Both are numbers of points at which kinks are looked for, so that nothing is compiled.
 _LOOKED_INTO, _ENDS, _DIVISIONS = 4, 32, 6
 # What is missing at a jump stays: 31 parts leave a fifth of it at the end of a square
 # root, and less at a kink. Once intervals are narrow it is in few parts, where all have
@@ -45,19 +39,10 @@ class Jump(NamedTuple):
     after: float
 
 
-def find_jump(
-    loss: Loss,
-    backend: Backend,
-    target: np.ndarray,
-    row_data: Mapping[str, np.ndarray] = MappingProxyType({}),
-) -> Jump | None:
-    """Look for a jump on the range of the target, (n_samples, n_targets)."""
-    if type(loss) in OWN:
-        return None
-    whole = LinearLoss.of(loss, tuple(row_data))
-    differentiate = backend.value_and_derivative(whole)
-    known, grid, _ = looked_at(loss, target, row_data)
-    values, _, missing = _seen(differentiate, known, grid)
+def find_jump(look: Look) -> Jump | None:
+    """Look for a jump where a loss was looked at."""
+    values, grid = look.values, look.grid
+    missing = _missing(values, look.slopes, grid)
     # The second half of the grid is near the targets.
     near = np.sort(values[len(values) // 2 :], axis=1)
     with np.errstate(all="ignore"):
@@ -66,13 +51,14 @@ def find_jump(
         around = missing.copy()
         around[:, 1:-1] = (missing[:, 2:] + missing[:, :-2]) / 2
         score = np.nan_to_num((missing - around) / size[:, None], posinf=0.0)
-    worst = np.argsort(score, axis=None)[-_LOOKED_INTO:]
+    worst = np.argpartition(score, -_LOOKED_INTO, axis=None)[-_LOOKED_INTO:]
+    worst = worst[np.argsort(score.flat[worst])]
     if not score.flat[worst[-1]] > _MATTERS:
         return None
     row, column = np.unravel_index(worst, score.shape)
     ends = grid[row, column], grid[row, column + 1]
-    there = [each[row] for each in known]
-    return _jump(differentiate, there, ends, _MATTERS * size[row])
+    there = [each[row] for each in look.known]
+    return _jump(look.differentiate, there, ends, _MATTERS * size[row])
 
 
 def _jump(
@@ -88,7 +74,8 @@ def _jump(
     every, before, stays = np.arange(len(least)), np.zeros(len(least)), True
     for _ in range(_DIVISIONS):
         parts = np.linspace(*ends, _ENDS, axis=1)
-        values, slopes, missing = _seen(differentiate, known, parts)
+        values, slopes = on_grid(differentiate, known, parts)
+        missing = _missing(values, slopes, parts)
         low = every, missing.argmax(axis=1)
         high = every, low[1] + 1
         alone = missing[low] > _ALONE * missing.sum(axis=1)
@@ -134,19 +121,10 @@ def _in_float32(
         return bool(abs(after - before) > abs(jump.after - jump.before) / 2)
 
 
-def _seen(
-    differentiate: Differentiate, known: list[np.ndarray], linear: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values and slopes, and what the trapezoid rule misses of their increments."""
-    target, *row_data = (np.repeat(each, linear.shape[1], axis=0) for each in known)
+def _missing(values: np.ndarray, slopes: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Return what the trapezoid rule misses of the increments of the values."""
     with np.errstate(all="ignore"):
-        found = differentiate(target, linear.ravel(), *row_data)
-        values, slopes = (np.asarray(each).reshape(linear.shape) for each in found)
         rises = (slopes[:, 1:] + slopes[:, :-1]) / 2 * np.diff(linear, axis=1)
         missing = np.abs(np.diff(values, axis=1) - rises)
         missing -= _JUMP_NOISE * np.abs(values[:, 1:])
-    return (
-        values,
-        slopes,
-        np.where(missing > 0, np.nan_to_num(missing, posinf=0.0), 0.0),
-    )
+    return np.where(missing > 0, np.nan_to_num(missing, posinf=0.0), 0.0)
