@@ -210,6 +210,18 @@ def test_a_class_that_lacks_in_a_level(dtype: Any) -> None:
     model.set_params(alpha=1e-3).fit(Z, np.where(level, labels % 2, labels))
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_one_class_is_apart_and_the_others_are_not(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, Z = rng.integers(0, 3, 100), rng.standard_normal((100, 4))
+    Z[:, :2] += np.eye(3)[labels][:, :2]
+    apart = labels == 2
+    Z[apart, 3] += Z[~apart, 3].max() - Z[apart, 3].min() + 0.5
+    model = GradientDescentRegressor(Multinomial(3))
+    with pytest.warns(ConvergenceWarning, match="no minimum.*Set alpha above 0"):
+        model.fit(Z.astype(np.float32), labels)
+
+
 @pytest.mark.parametrize("loss", [NormalLogLikelihood(), StudentTLogLikelihood()])
 def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
     """Targets are a linear function of X, or constant, to the last digits or not."""

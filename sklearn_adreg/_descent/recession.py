@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_adreg._descent.constant import slopes_at
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
 from sklearn_adreg._loss.refusals import unbounded
@@ -119,6 +120,11 @@ def partly_falls_forever(
     linear, ray = objective.linear_predictor(state.theta), objective.ray(free)
     start, end, far = (objective.point(linear, ray, t) for t in (-1, 0, _FAR_ALONE))
     gained, noise = start.value - end.value, _GAIN_NOISE * eps * abs(end.value)
+    if objective.units is not None:
+        # The differences of predictors that go far together are rounded there: without
+        # this 7 of 39 softmax fits in float32 with a class apart are missed, not 0.
+        sizes = np.abs(objective.data.rows.numpy(far.linear)).max(axis=0)
+        noise += eps * float(sizes @ slopes_at(objective, end)[1])
     if not (gained > noise and far.value <= end.value + noise):
         return False
     still, slope = far.directional_derivative, end.directional_derivative
