@@ -6,6 +6,7 @@ import pytest
 from covering import in_turns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.datasets import longley
@@ -255,3 +256,13 @@ def test_columns_too_far_from_zero_for_coefficients_of_them(dtype):
     with pytest.warns(ConvergenceWarning, match="do not hold the digits of the pred"):
         model.set_params(loss="huber").fit(X, y, sample_weight=weight)
     model.fit(centred.astype(dtype), y)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "log_cosh"])
+def test_more_columns_than_rows_in_units_far_apart(loss):
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((12, 14)) * 10.0 ** rng.integers(-8, 9, 14)
+    y = rng.standard_normal(12)
+    model = GradientDescentRegressor(loss, tol=1e-8).fit(X, y)
+    predicted = X.astype(np.longdouble) @ model.coef_ + model.intercept_
+    assert_allclose(predicted.astype(float), y, rtol=0, atol=1e-12)

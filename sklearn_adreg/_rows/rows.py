@@ -127,7 +127,7 @@ class Rows(ABC):
         if self.intercept:
             coef, level = theta[:-1], theta[-1]
         if self.origin is not None:
-            coef = self.origin.outer(coef)
+            coef = self.origin.coefficients(coef)
         if self.intercept:
             level = level - self._source_mean @ coef
         return coef.astype(np.float64), np.asarray(level, dtype=np.float64)
