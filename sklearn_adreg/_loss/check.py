@@ -20,7 +20,14 @@ from sklearn_adreg._loss.diagnosis import (
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.lines import predictors_to_try
 from sklearn_adreg._loss.refusals import listed, refused
-from sklearn_adreg._loss.traits import Look, Traits, bulk_scale, looked_at, traits_of
+from sklearn_adreg._loss.traits import (
+    Look,
+    Traits,
+    bulk_scale,
+    looked_at,
+    on_grid,
+    traits_of,
+)
 from sklearn_adreg.backends.base import Backend
 from sklearn_adreg.losses import Loss
 
@@ -34,11 +41,18 @@ _REARRANGED: dict[tuple[int, ...], str] = {
     **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
-# Rows that tell whether y has two labels, and sizes of predictions that these are tried
-# with.
-_LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
+# Rows that tell whether y has two labels, and sizes of predictions that tell whether a
+# loss depends on these.
+_LABELLED_ROWS, _SIZES = 1 << 12, 46
 # Rows of each label where their data may make a difference.
 _ROWS_OF_LABEL = 8
+
+# What to do about values that are no floats, by their kind.
+_OF_KIND = {
+    "b": "A comparison alone has no derivative: multiply it by a cost.",
+    "c": "Use the absolute value of what is complex.",
+    "O": "Compute with whole arrays, and return the result.",
+}
 
 RowData = Mapping[str, np.ndarray]
 _PROBED = (
@@ -61,6 +75,8 @@ def checked_traits(
         looks = looked_at(*seen)
         if n_outputs == 1:
             for look in looks:
+                if not row_data:  # which may leave out those rows that count
+                    _check_depends(loss, look)
                 _check_continuous(loss, look)
         return traits_of(loss, looks)
     except Exception as error:
@@ -194,16 +210,19 @@ def _check_values(
             loss,
             "must return real floating point numbers",
             f"dtype {values.dtype}",
-            "A comparison alone has no derivative: multiply it by a cost.",
+            _OF_KIND.get(values.dtype.kind, _OF_KIND["b"]),
         )
     if not np.isfinite(values).all():
         at = int(np.argmin(np.isfinite(values)))
+        link = ""
+        if getattr(loss, "inverse_link", None) is None:
+            link = " A method inverse_link, such as exp, makes predictions positive."
         raise refused(
             loss,
             "must be finite",
             f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
             f"linear predictor of {linear[at]}",
-            "Leave such rows out, or write the loss so that it is defined there.",
+            f"Leave such rows out, write the loss so that it is defined there{link}.",
         )
 
 
@@ -292,12 +311,36 @@ def _check_secants(
     # A loss may be flat here, or everywhere; not so if it changes in between.
     flat = (values != above).any() and not (here.any() or slopes.any())
     if wrong.all() or flat:
+        if flat:  # what changes may be farther away
+            farthest = values[len(_STEPS) - 1] - values[-1]
+            secants = farthest / (2 * _STEPS[-1] * unit)
+        at = int(np.abs(secants - here).argmax())
         raise refused(
             loss,
             "must be differentiable",
-            f"a derivative of {here[0]:.6g} where the loss changes by "
-            f"{secants[0]:.6g} per unit of the prediction",
+            f"a derivative of {here[at]:.6g} where the loss changes by "
+            f"{secants[at]:.6g} per unit of the prediction",
             "Rounding, sorting and comparisons have no derivative.",
+        )
+
+
+def _far(dtype: np.dtype) -> np.ndarray:
+    """Linear predictors of both signs and all sizes."""
+    sizes = np.logspace(-3, 12, _SIZES, dtype=dtype)
+    return np.concatenate([-sizes, sizes])
+
+
+def _check_depends(loss: Loss, look: Look) -> None:
+    """Refuse a loss that is the same whatever is predicted."""
+    if look.slopes.any():
+        return
+    rows = np.tile(_far(look.grid.dtype), (len(look.grid), 1))
+    if not on_grid(look.differentiate, look.known, rows)[1].any():
+        raise refused(
+            loss,
+            "must depend on the prediction",
+            "the same loss for all predictions",
+            "Compute with both arguments, (y_true, y_pred).",
         )
 
 
@@ -311,8 +354,7 @@ def _check_labels(
     labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
     if len(labels) != 2:
         return
-    sizes = np.logspace(-3, 12, _LABEL_GRID, dtype=target.dtype)
-    linear, index = np.concatenate([-sizes, sizes]), []
+    linear, index = _far(target.dtype), []
     for label in labels:
         those = np.flatnonzero(target == label)
         several = np.linspace(0, len(those) - 1, _ROWS_OF_LABEL if row_data else 1)
