@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.continuity import find_jump
+from sklearn_adreg._loss.dependence import check_depends, check_labels
 from sklearn_adreg._loss.diagnosis import (
     explained_loss,
     explained_plain,
@@ -25,7 +26,6 @@ from sklearn_adreg._loss.traits import (
     Traits,
     bulk_scale,
     looked_at,
-    on_grid,
     traits_of,
 )
 from sklearn_adreg.backends.base import Backend
@@ -41,12 +41,6 @@ _REARRANGED: dict[tuple[int, ...], str] = {
     **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
-# Rows that tell whether y has two labels, and sizes of predictions that tell whether a
-# loss depends on these.
-_LABELLED_ROWS, _SIZES = 1 << 12, 46
-# Rows of each label where their data may make a difference.
-_ROWS_OF_LABEL = 8
-
 # What to do about values that are no floats, by their kind.
 _OF_KIND = {
     "b": "A comparison alone has no derivative: multiply it by a cost.",
@@ -76,7 +70,7 @@ def checked_traits(
         if n_outputs == 1:
             for look in looks:
                 if not row_data:  # which may leave out those rows that count
-                    _check_depends(loss, look)
+                    check_depends(loss, look)
                 _check_continuous(loss, look)
         return traits_of(loss, looks)
     except Exception as error:
@@ -117,7 +111,7 @@ def check_loss(
     _check_uncoupled(whole, backend, values, y_true, linear, *beside)
     _check_derivatives(whole, backend, y_true, linear, beside, units)
     if n_outputs == 1:
-        _check_labels(whole, backend, target[:, 0], list(row_data.values()))
+        check_labels(whole, backend, target[:, 0], list(row_data.values()))
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -222,7 +216,8 @@ def _check_values(
             "must be finite",
             f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
             f"linear predictor of {linear[at]}",
-            f"Leave such rows out, write the loss so that it is defined there{link}.",
+            f"Leave such rows out, or write the loss so that it is defined there."
+            f"{link}",
         )
 
 
@@ -321,58 +316,6 @@ def _check_secants(
             f"a derivative of {here[at]:.6g} where the loss changes by "
             f"{secants[at]:.6g} per unit of the prediction",
             "Rounding, sorting and comparisons have no derivative.",
-        )
-
-
-def _far(dtype: np.dtype) -> np.ndarray:
-    """Linear predictors of both signs and all sizes."""
-    sizes = np.logspace(-3, 12, _SIZES, dtype=dtype)
-    return np.concatenate([-sizes, sizes])
-
-
-def _check_depends(loss: Loss, look: Look) -> None:
-    """Refuse a loss that is the same whatever is predicted."""
-    if look.slopes.any():
-        return
-    rows = np.tile(_far(look.grid.dtype), (len(look.grid), 1))
-    if not on_grid(look.differentiate, look.known, rows)[1].any():
-        raise refused(
-            loss,
-            "must depend on the prediction",
-            "the same loss for all predictions",
-            "Compute with both arguments, (y_true, y_pred).",
-        )
-
-
-def _check_labels(
-    whole: LinearLoss,
-    backend: Backend,
-    target: np.ndarray,
-    row_data: list[np.ndarray],
-) -> None:
-    """Refuse two labels, one of which has the same loss whatever is predicted."""
-    labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
-    if len(labels) != 2:
-        return
-    linear, index = _far(target.dtype), []
-    for label in labels:
-        those = np.flatnonzero(target == label)
-        several = np.linspace(0, len(those) - 1, _ROWS_OF_LABEL if row_data else 1)
-        index.extend(those[several.astype(int)])
-    labelled = (np.repeat(each[index], len(linear), 0) for each in (target, *row_data))
-    y_true, *beside = labelled
-    with np.errstate(all="ignore"):
-        differentiate = backend.value_and_derivative(whole)
-        slopes = differentiate(y_true, np.tile(linear, len(index)), *beside)[1]
-    flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
-    if flat.sum() == 1 and len(np.unique(target)) == 2:
-        raise refused(
-            whole.loss,
-            "must depend on the prediction, whichever label y has",
-            f"the same loss for all predictions where y is {labels[flat][0]}, of the "
-            f"labels {labels[0]} and {labels[1]}",
-            "Use the labels that it is written for (-1 and 1, or 0 and 1), or leave "
-            "out rows that do not count.",
         )
 
 
