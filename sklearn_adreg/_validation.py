@@ -112,11 +112,13 @@ def checked_target(y: Any, dtype: np.dtype) -> np.ndarray:
         raise ValueError(
             "The target y must be a dense array of numbers. Got "
             f"{described(y, y)} instead. Convert it with y.toarray() or "
-            "y.astype(float)."
+            "y.astype(float); labels of classes are for GradientDescentClassifier."
         )
     with np.errstate(over="ignore"):
         y = y.astype(dtype, copy=False)
     if not np.isfinite(y).all():
+        if np.isnan(y).any():  # was None among objects
+            assert_all_finite(y, input_name="y")
         raise ValueError(
             f"The target y must fit in {dtype}, the dtype of X. Got values too large "
             "for it instead. Pass X in float64, or divide y by a constant."
@@ -158,7 +160,7 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     if (weights < 0).any():
         raise ValueError(
             "The sample_weight must not be negative. Got "
-            f"{weights.min()!r} instead. Drop the rows that are not to count, or give "
+            f"{weights.min()} instead. Drop the rows that are not to count, or give "
             "them weight zero."
         )
     if not weights.any():

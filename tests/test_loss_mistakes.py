@@ -64,6 +64,11 @@ def nothing(y: Any, z: Any) -> Any:
     del y, z
 
 
+def no_prediction(y: Any, z: Any) -> Any:
+    del z
+    return y**2
+
+
 def in_place(y: Any, z: Any) -> Any:
     y -= z
     return y**2
@@ -94,12 +99,18 @@ MISTAKES: dict[str, tuple[Any, str, str]] = {
     "nothing": (nothing, "Got None", "return the result"),
     "list": (no_array, "must return an array", "Write it with array operations"),
     "comparison": (lambda y, z: y > z, "dtype bool", "multiply it by a cost"),
-    "complex": (lambda y, z: (y - z) * 1j, "dtype complex128", "no derivative"),
+    "complex": (lambda y, z: (y - z) * 1j, "dtype complex128", "absolute value"),
+    "item": (lambda y, z: (y.item() - z) ** 2, "two arrays", "without item()"),
+    "one of two": (
+        no_prediction,
+        "must depend",
+        "both arguments, (y_true, y_pred)",
+    ),
     "infinite": (infinite, "must be finite", "Leave such rows out"),
     "logarithm": (
         lambda y, z: adnp.log(y - 1e6) + 0 * z,
         "must be finite",
-        "defined there",
+        "defined there. A method inverse_link",
     ),
     "of the mean": (
         of_the_mean,
@@ -162,6 +173,15 @@ def test_labels_of_another_kind(loss: Any, backend: Any) -> None:
     with pytest.raises(ValueError, match=message):
         model.fit(X, labels)
     model.fit(X, 2 * labels - 1)
+
+
+def test_a_loss_that_changes_far_away_alone() -> None:
+    # Wider than all that is looked at near the targets.
+    def tube(y: Any, z: Any) -> Any:
+        return adnp.maximum(abs(y - z) - 1e6, 0.0)
+
+    model = GradientDescentRegressor(tube).fit(X, Y)
+    assert model.loss_curve_[-1] == 0.0
 
 
 def test_losses_that_are_flat_in_places(backend: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.continuity import find_jump
+from sklearn_adreg._loss.dependence import check_depends, check_labels
 from sklearn_adreg._loss.diagnosis import (
     explained_loss,
     explained_plain,
@@ -41,11 +42,12 @@ _REARRANGED: dict[tuple[int, ...], str] = {
     **{(row,): "the rest were left out" for row in range(_TRIED_ROWS)},
     (3, 0, 6, 1, 7, 4, 2, 5): "they came in another order",
 }
-# Rows that tell whether y has two labels, and sizes of predictions that these are tried
-# with.
-_LABELLED_ROWS, _LABEL_GRID = 1 << 12, 46
-# Rows of each label where their data may make a difference.
-_ROWS_OF_LABEL = 8
+# What to do about values that are no floats, by their kind.
+_OF_KIND = {
+    "b": "A comparison alone has no derivative: multiply it by a cost.",
+    "c": "Use the absolute value of what is complex.",
+    "O": "Compute with whole arrays, and return the result.",
+}
 
 RowData = Mapping[str, np.ndarray]
 _PROBED = (
@@ -68,6 +70,8 @@ def checked_traits(
         looks = looked_at(*seen)
         if n_outputs == 1:
             for look in looks:
+                if not row_data:  # which may leave out those rows that count
+                    check_depends(loss, look)
                 _check_continuous(loss, look)
         traits = traits_of(loss, looks)
         if n_outputs == 1 or not looks:
@@ -112,7 +116,7 @@ def check_loss(
     _check_uncoupled(whole, backend, values, y_true, linear, *beside)
     _check_derivatives(whole, backend, y_true, linear, beside, units)
     if n_outputs == 1:
-        _check_labels(whole, backend, target[:, 0], list(row_data.values()))
+        check_labels(whole, backend, target[:, 0], list(row_data.values()))
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:
@@ -205,16 +209,20 @@ def _check_values(
             loss,
             "must return real floating point numbers",
             f"dtype {values.dtype}",
-            "A comparison alone has no derivative: multiply it by a cost.",
+            _OF_KIND.get(values.dtype.kind, _OF_KIND["b"]),
         )
     if not np.isfinite(values).all():
         at = int(np.argmin(np.isfinite(values)))
+        link = ""
+        if getattr(loss, "inverse_link", None) is None:
+            link = " A method inverse_link, such as exp, makes predictions positive."
         raise refused(
             loss,
             "must be finite",
             f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
             f"linear predictor of {linear[at]}",
-            "Leave such rows out, or write the loss so that it is defined there.",
+            f"Leave such rows out, or write the loss so that it is defined there."
+            f"{link}",
         )
 
 
@@ -303,45 +311,16 @@ def _check_secants(
     # A loss may be flat here, or everywhere; not so if it changes in between.
     flat = (values != above).any() and not (here.any() or slopes.any())
     if wrong.all() or flat:
+        if flat:  # what changes may be farther away
+            farthest = values[len(_STEPS) - 1] - values[-1]
+            secants = farthest / (2 * _STEPS[-1] * unit)
+        at = int(np.abs(secants - here).argmax())
         raise refused(
             loss,
             "must be differentiable",
-            f"a derivative of {here[0]:.6g} where the loss changes by "
-            f"{secants[0]:.6g} per unit of the prediction",
+            f"a derivative of {here[at]:.6g} where the loss changes by "
+            f"{secants[at]:.6g} per unit of the prediction",
             "Rounding, sorting and comparisons have no derivative.",
-        )
-
-
-def _check_labels(
-    whole: LinearLoss,
-    backend: Backend,
-    target: np.ndarray,
-    row_data: list[np.ndarray],
-) -> None:
-    """Refuse two labels, one of which has the same loss whatever is predicted."""
-    labels = np.unique(target[:: max(1, len(target) // _LABELLED_ROWS)])
-    if len(labels) != 2:
-        return
-    sizes = np.logspace(-3, 12, _LABEL_GRID, dtype=target.dtype)
-    linear, index = np.concatenate([-sizes, sizes]), []
-    for label in labels:
-        those = np.flatnonzero(target == label)
-        several = np.linspace(0, len(those) - 1, _ROWS_OF_LABEL if row_data else 1)
-        index.extend(those[several.astype(int)])
-    labelled = (np.repeat(each[index], len(linear), 0) for each in (target, *row_data))
-    y_true, *beside = labelled
-    with np.errstate(all="ignore"):
-        differentiate = backend.value_and_derivative(whole)
-        slopes = differentiate(y_true, np.tile(linear, len(index)), *beside)[1]
-    flat = ~np.asarray(slopes != 0).reshape(2, -1).any(axis=1)
-    if flat.sum() == 1 and len(np.unique(target)) == 2:
-        raise refused(
-            whole.loss,
-            "must depend on the prediction, whichever label y has",
-            f"the same loss for all predictions where y is {labels[flat][0]}, of the "
-            f"labels {labels[0]} and {labels[1]}",
-            "Use the labels that it is written for (-1 and 1, or 0 and 1), or leave "
-            "out rows that do not count.",
         )
 
 

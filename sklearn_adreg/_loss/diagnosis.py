@@ -70,7 +70,7 @@ def _reason(calls: list[str], backend: str, error: Exception) -> str:
             "cannot follow. Write take(array, index), of sklearn_adreg.numpy, in place "
             "of array[index]."
         )
-    return f"{said.splitlines()[0]} {_USE_NAMESPACE}"
+    return f"{said.splitlines()[0].rstrip('.')}. {_USE_NAMESPACE}"
 
 
 def _numpy_calls(
@@ -145,6 +145,11 @@ def explained_plain(
         return ValueError(
             f"The loss {name} must be a function of two arrays. Got '{said}' from it. "
             "Use `where` of sklearn_adreg.numpy in place of a branch on a value."
+        )
+    if isinstance(error, ValueError) and "to a Python scalar" in said:
+        return ValueError(
+            f"The loss {name} must be a function of two arrays. Got '{said}' from it. "
+            "Compute with whole arrays, without item() or float()."
         )
     if isinstance(error, TypeError) and _NEEDS_NUMBER.search(said):
         return explained_loss(whole, backend, y_true, linear, row_data, error)
