@@ -83,9 +83,8 @@ class Cone:
                 break
             joining = joining[np.argsort(there[joining])[:_JOINING]]
             active = np.union1d(active, joining)
-            normals = self._normals(active)
-            multipliers = _least_distance(normals @ root, -free[active])
-            force, active = normals.T @ multipliers, active[multipliers > 0]
+            multipliers = _least_distance(self._normals(active, root), -free[active])
+            force, active = self._sum(active, multipliers), active[multipliers > 0]
             there = free + self._change(root @ (root.T @ force))
         return force, active if force.any() else active[:0]
 
@@ -98,14 +97,23 @@ class Cone:
         columns = unknowns.reshape(self.factor.shape[1], -1)
         return np.diff(self._white @ columns, axis=1).reshape(-1)
 
-    def _normals(self, active: np.ndarray) -> np.ndarray:
-        """Gradients of those differences by the unknowns."""
-        n_pairs = self.held.shape[1]
-        row, pair = np.divmod(active, n_pairs)
-        found = np.zeros((len(row), self.factor.shape[1], n_pairs + 1))
-        found[np.arange(len(row)), :, pair + 1] = self._white[row]
-        found[np.arange(len(row)), :, pair] = -self._white[row]
-        return found.reshape(len(row), -1)
+    def _normals(self, active: np.ndarray, root: np.ndarray) -> np.ndarray:
+        """Gradients of those differences by the unknowns, times a matrix."""
+        row, pair = np.divmod(active, self.held.shape[1])
+        of_planes = root.reshape(self.factor.shape[1], -1, root.shape[1])
+        found = np.zeros((len(active), root.shape[1]))
+        for number in range(self.held.shape[1]):
+            mine = pair == number
+            apart = of_planes[:, number + 1] - of_planes[:, number]
+            found[mine] = self._white[row[mine]] @ apart
+        return found
+
+    def _sum(self, active: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+        """Sum of the gradients of those differences, times multipliers."""
+        forces = np.zeros(self.held.shape)
+        forces.reshape(-1)[active] = multipliers
+        pulled = np.pad(self._white.T @ forces, ((0, 0), (1, 1)))
+        return -np.diff(pulled, axis=1).reshape(-1)
 
 
 def _least_distance(normals: np.ndarray, wanted: np.ndarray) -> np.ndarray:

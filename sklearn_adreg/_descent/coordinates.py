@@ -96,6 +96,13 @@ class Coordinates:
             return self.factor.T @ hessian @ self.factor
         return self._by_unknowns(self._by_unknowns(hessian).T).T
 
+    def ridge(self, curvature: np.ndarray) -> np.ndarray:
+        """Hessian by the unknowns of a ridge on theta, whose curvature is given."""
+        if curvature.any():
+            return self.hessian(np.diag(curvature))
+        outputs = 1 if self.outputs is None else self.outputs.shape[1]
+        return np.zeros((self.factor.shape[1] * outputs,) * 2)
+
     def hessian_of_image(self, hessian: np.ndarray) -> np.ndarray:
         """Hessian by the unknowns, from that of the rows times the factor."""
         if self.outputs is None:

@@ -203,7 +203,7 @@ class QuasiNewton:
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
             return self._of_columns(penalty, mean, floor)
-        ridge = self.coordinates.hessian(np.diag(penalty.curvature))
+        ridge = self.coordinates.ridge(penalty.curvature)
         white = np.eye(len(ridge)) - ridge
         hessian = mean * white + ridge
         if newton:
