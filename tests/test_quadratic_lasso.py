@@ -252,3 +252,8 @@ def test_how_far_the_minimum_is() -> None:
     found = quadratic.changes(Penalty(nothing, nothing), theta)
     left = X @ (theta[:, 0] - np.linalg.lstsq(X, y)[0])
     assert_allclose(found, np.sqrt(np.mean(left**2)), rtol=1e-12)
+
+
+def test_root_where_nothing_bends() -> None:
+    nothing = Semidefinite(np.zeros((3, 3)), made_of=lambda factor: 0 * factor)
+    assert_array_equal(nothing.root, np.zeros((3, 3)))

@@ -15,7 +15,13 @@ from sklearn.metrics import mean_pinball_loss
 from targets import AMOUNTS
 
 from sklearn_adreg import GradientDescentRegressor
-from sklearn_adreg.losses import Expectile, Linex, LogCosh, Pinball
+from sklearn_adreg.losses import (
+    EpsilonInsensitive,
+    Expectile,
+    Linex,
+    LogCosh,
+    Pinball,
+)
 
 # What the estimator promises of the objective, relative to the optimum.
 PROMISED = 1e-6
@@ -446,3 +452,14 @@ def test_a_constant_target_is_fitted_exactly(backend: Any) -> None:
             assert_allclose(
                 model.fit(X, np.full(50, level)).predict(X), level, atol=0.1
             )
+
+
+def test_rounding_on_the_way_in_float32() -> None:
+    rng = np.random.default_rng(18)
+    X = (rng.standard_normal((4, 50)) * 10.0 ** rng.integers(-8, 9, 50)).astype("f")
+    X[:, 0], y = 3000, rng.standard_normal(4).astype("f")
+    model = GradientDescentRegressor(
+        EpsilonInsensitive(0.2), tol=1e-4, alpha=0.1, l1_ratio=1.0
+    )
+    predicted = X.astype(float) @ model.fit(X, y).coef_.astype(float) + model.intercept_
+    assert_allclose(predicted, y, rtol=0, atol=0.2001)

@@ -59,7 +59,8 @@ class Semidefinite:
         scale = positive_roots(np.diag(self.matrix))
         values, vectors = np.linalg.eigh(self.matrix / np.outer(scale, scale))
         least = len(values) * self.eps * values[-1]
-        if self.made_of is None:
+        # Where nothing bends in a window there is nothing to look at again.
+        if self.made_of is None or not values[-1] > 0:
             values = np.where(values > least, values, 0.0)
             return np.sqrt(values)[:, None] * vectors.T * scale
         raised = np.sqrt(np.maximum(values, least))
