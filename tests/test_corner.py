@@ -121,3 +121,14 @@ def test_more_columns_than_rows() -> None:
         for tol in (1e-6, 1e-10)
     )
     assert_allclose(roughly, closely, **EXACT)
+
+
+def test_targets_that_repeat() -> None:
+    # Far more rows than columns are at their kinks: the median is the best plane.
+    rng = np.random.default_rng(2)
+    X, y = rng.random((90, 5)), rng.integers(0, 3, 90).astype(float)
+    y[:40] = 1.0
+    for alpha in (0.0, 0.1):
+        model = GradientDescentRegressor("absolute_error", alpha=alpha).fit(X, y)
+        assert_allclose(model.coef_, 0.0, **EXACT)
+        assert model.intercept_ == pytest.approx(1.0, abs=1e-11)

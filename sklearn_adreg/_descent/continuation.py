@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._descent.corner import Bent, corner
+from sklearn_adreg._descent.corner import Bent, corner, may_be_corner
 from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
@@ -67,6 +67,7 @@ def narrow(
     smallest = _NARROWEST * goal.eps * goal.scale
     bandwidth = max(spread, _PERFECT_FIT * goal.scale)
     start, linear, first = state, state.point.linear, state.point.linear
+    n_bent: float = np.inf
     settled = Settled.nothing(whole) if straight else None
     if near is not None and near < bandwidth:
         bandwidth = max(near, smallest)
@@ -79,16 +80,17 @@ def narrow(
         state, linear, settled = _through(
             method, seen, penalty, goal, state, linear, settled
         )
-        if corners and len(state.curve) <= goal.max_iter:
+        spent = len(state.curve) > goal.max_iter
+        if corners and not spent and may_be_corner(penalty, state, n_bent):
             found = corner(seen, penalty, goal, state, _bent(state, linear, settled))
             if found is not None:
                 return found
+        n_bent = float(np.count_nonzero(state.point.curvature))
         if near is not None:
             gone = _distance(whole, linear, first)
             reach = min(max(near, _FURTHER * gone), goal.scale)
             goal = replace(goal, reach=reach)
         enough, obscured = goal.enough(state.curve[-1]), hidden(seen, state.point)
-        spent = len(state.curve) > goal.max_iter
         if obscured + state.gap <= enough or bandwidth <= smallest or spent:
             break
         # What is hidden shrinks with the bandwidth at least.

@@ -28,9 +28,9 @@ from sklearn_adreg._descent.loop import Goal, State
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 
-# More rows than so many times the entries are seldom at their kinks together: windows
-# have to be narrower.
-_MOST_ROWS = 4
+# More rows than so many times the entries are seldom at their kinks together, unless
+# they are more than this part of those in the window before: targets that are integers.
+_MOST_ROWS, _AS_MANY = 4, 0.8
 # Entries of the matrix that picks columns of X, at the most.
 _MOST_PICKED = 1 << 24
 # Rounding of subgradients and of linear predictors, which are sums, in units of that of
@@ -102,6 +102,17 @@ class _Kinks(NamedTuple):
         return slope
 
 
+def may_be_corner(penalty: Penalty, state: State, before: float) -> bool:
+    """Whether the rows that bend in a window may all be at their kinks.
+
+    They are few then, or about as many as `before`, in a window at least twice as wide.
+    """
+    n_bent = int(np.count_nonzero(state.point.curvature))
+    n_entries = int(np.count_nonzero((state.theta != 0) | (penalty.l1 == 0)))
+    few = n_bent <= _MOST_ROWS * n_entries or n_bent > _AS_MANY * before
+    return n_bent > 0 and few and len(state.theta) * n_entries <= _MOST_PICKED
+
+
 def corner(
     seen: MeanLoss, penalty: Penalty, goal: Goal, state: State, bent: Bent
 ) -> State | None:
@@ -114,7 +125,7 @@ def corner(
     if found is None:
         return None
     theta, gradient = found
-    there = seen.through(0.0).point(seen.linear_predictor(theta))
+    there = seen.through(0.0).point(window.just_before(seen.linear_predictor(theta)))
     value = there.value + penalty.value(theta)
     if window.any_left(there) or not value <= state.curve[-1]:
         return None
@@ -161,6 +172,15 @@ class _Window:
         excess = np.abs(penalty.violation(gradient, theta))
         return None if (excess > self._rounding * terms).any() else (theta, gradient)
 
+    def just_before(self, there: Any) -> Any:
+        """Return linear predictors nearer to where they were, by rounding.
+
+        Rows that do not bend may end at their kinks as well, where slopes are any.
+        """
+        end, start = (_long(self._rows, each) for each in (there, self.bent.linear))
+        most = self._rounding * np.maximum(np.abs(end), self.goal.scale)
+        return self._rows.vector(end - np.clip(end - start, -most, most))
+
     def any_left(self, there: Point) -> bool:
         """Whether a row that does not bend is on another piece than it was."""
         before, after = map(self._rows.numpy, (self.bent.slope, there.slope))
@@ -172,38 +192,37 @@ class _Window:
         """Find the kinks in the window: one a row, where two straight pieces meet.
 
         They are where the tangents of both ends meet, if the slopes just beside are
-        those of the ends. None where rows are too many, or bend otherwise.
+        those of the ends. None where rows bend otherwise.
         """
-        index, width, columns = self.bent.numbers, self.seen.bandwidth, self._columns
-        few = 0 < len(index) <= _MOST_ROWS * len(columns)
-        if not few or len(self.state.theta) * len(columns) > _MOST_PICKED:
-            return None
-        some = replace(self.seen, data=self.seen.data.take(index))
-        rows, (linear,) = self._rows.take(index, self.bent.linear)
+        numbers, width = self.bent.numbers, self.seen.bandwidth
+        some = replace(self.seen, data=self.seen.data.take(numbers), bandwidth=0.0)
+        rows, (linear,) = self._rows.take(numbers, self.bent.linear)
         here = _long(rows, linear)
 
-        def at(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            vector = rows.vector(z)
-            slope = some.through(0.0).point(vector).slope
-            return _long(rows, some.losses(vector)), _long(rows, slope)
+        def slope(z: np.ndarray) -> np.ndarray:
+            return _long(rows, some.point(rows.vector(z)).slope)
 
-        (low, left), (high, right) = at(here - width), at(here + width)
+        left, right = slope(here - width), slope(here + width)
         jump = right - left
         if not (jump > 0).all():
             return None
+        low, high = (
+            _long(rows, some.losses(rows.vector(end)))
+            for end in (here - width, here + width)
+        )
         missing = (low - high + width * (left + right)) / jump
         beside = np.sqrt(width * self._rounding * self.goal.scale)
-        _, before = at(here + missing - beside)
-        _, after = at(here + missing + beside)
-        wrong = np.maximum(np.abs(before - left), np.abs(after - right))
+        wrong = np.maximum(
+            np.abs(slope(here + missing - beside) - left),
+            np.abs(slope(here + missing + beside) - right),
+        )
         if (wrong > self._same_slope * jump).any():
             return None
+        columns = self._columns
         picked = np.zeros((len(self.state.theta), len(columns)))
         picked[columns, np.arange(len(columns))] = 1.0
         matrix = _long(rows, rows.matvec(picked))
-        return _Kinks(
-            matrix, missing, _long(rows, some.point(linear).slope), left, right
-        )
+        return _Kinks(matrix, missing, (high - low) / (2 * width), left, right)
 
     @cached_property
     def _columns(self) -> np.ndarray:
