@@ -110,10 +110,16 @@ def traits_of(
     if n_outputs == 1 or not (kinked and convex):
         return Traits(kinked, convex, linked)
     part = OneOutput(whole, n_outputs, at_target=not linked)
-    centre = np.zeros((len(levels), 1)) if linked else levels[:, None]
     unit = _LINKED_SCALE if linked else scales[0]
-    apart = is_sum_around(part, centre, unit, levels, *beside)
-    return Traits(kinked, convex, linked, part if apart else None)
+    return Traits(kinked, convex, linked, _checked(part, unit, levels, *beside))
+
+
+def _checked(
+    part: OneOutput, unit: float, levels: np.ndarray, *beside: np.ndarray
+) -> OneOutput | None:
+    """Return the part of one output where the loss is the sum of these."""
+    centre = levels[:, None] if part.at_target else np.zeros((len(levels), 1))
+    return part if is_sum_around(part, centre, unit, levels, *beside) else None
 
 
 def _course(
