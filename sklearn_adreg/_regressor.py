@@ -105,6 +105,8 @@ class GradientDescentRegressor(
         ====================== ====================================================
 
         Zero asks for exactly `max_iter` steps.
+        Steps of a given `epsilon` may be short far from the optimum: a warning says
+        where the objective can be lower by more than `tol` of itself.
 
     alpha : float or array-like, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
@@ -213,7 +215,8 @@ class GradientDescentRegressor(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` steps did not reach `tol`, or the objective has no minimum.
+        If `max_iter` steps did not reach `tol`, steps of a given `epsilon` became short
+        above the minimum, or the objective has no minimum.
 
     See Also
     --------
