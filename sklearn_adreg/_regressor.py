@@ -492,7 +492,6 @@ class GradientDescentRegressor(
         row_data: Any = None,
         step: Callback = None,
         held: HeldOut | None = None,
-        *,
         chosen: bool = False,
     ) -> Self:
         X, y = validate_data(
@@ -526,8 +525,7 @@ class GradientDescentRegressor(
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held, chosen=chosen))
-        doubt = self._doubt(task, fit, solution)
-        if doubt:
+        if doubt := self._doubt(task, fit, solution):
             warnings.warn(doubt, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.
