@@ -106,6 +106,8 @@ class GradientDescentRegressor(
         ====================== ====================================================
 
         Zero asks for exactly `max_iter` steps.
+        Steps of a given `epsilon` may be short far from the optimum: a warning says
+        where the objective can be lower by more than `tol` of itself.
 
     alpha : float or array-like, default=0.0
         Strength of the penalty, written as in `sklearn.linear_model.ElasticNet`. As
@@ -214,7 +216,8 @@ class GradientDescentRegressor(
     Warns
     -----
     ConvergenceWarning
-        If `max_iter` steps did not reach `tol`, or the objective has no minimum.
+        If `max_iter` steps did not reach `tol`, steps of a given `epsilon` became short
+        above the minimum, or the objective has no minimum.
 
     See Also
     --------
@@ -490,7 +493,6 @@ class GradientDescentRegressor(
         row_data: Any = None,
         step: Callback = None,
         held: HeldOut | None = None,
-        *,
         chosen: bool = False,
     ) -> Self:
         X, y = validate_data(
@@ -524,8 +526,7 @@ class GradientDescentRegressor(
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held, chosen=chosen))
-        doubt = self._doubt(task, fit, solution)
-        if doubt:
+        if doubt := self._doubt(task, fit, solution):
             warnings.warn(doubt, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.

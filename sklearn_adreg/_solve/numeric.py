@@ -93,15 +93,16 @@ def solve_in_closed_form(task: Task, fit: Fit) -> Solution | None:
         tol=task.tol,
     )
     fit.report(curve[1:])
-    largest = partial(spectrum.max_epsilon, ridge)
-    _check_descent(task, fit, curve, float(size.sum()), largest)
+    _check_descent(
+        task, fit, curve, float(size.sum()), partial(spectrum.max_epsilon, ridge)
+    )
     n_iter = np.array(len(curve) - 1)
     phi = spectrum.phi(epsilon, ridge, n_iter)
     coef = coef + spectrum.basis @ (phi[:, None] * spectrum.parts)
-    gained, left = spectrum.gains(epsilon, ridge, n_iter)
-    values, above = value - gained, 0.0
+    above = 0.0
     if is_judged(task, fit, error):
-        above = left_above(task, fit, values, values - left, size)
+        gained, left = spectrum.gains(epsilon, ridge, n_iter)
+        above = left_above(task, fit, value - gained, value - gained - left, size)
     nothing = np.zeros((int(task.intercept), coef.shape[1]))
     coef, intercept = data.rows.outer(np.concatenate([coef, nothing]))
     return Solution(coef, intercept, curve, epsilon, error, above=above)
