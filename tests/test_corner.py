@@ -114,6 +114,16 @@ def test_weight_repeats_rows() -> None:
         assert_allclose(model.coef_, expected, **EXACT)
 
 
+def test_weight_repeats_rows_of_classes() -> None:
+    rng = np.random.default_rng(42)
+    X, y, weight = rng.random((15, 30)), np.arange(15) % 3, rng.integers(0, 5, 15)
+    # Without a penalty many planes have no loss at all.
+    model = GradientDescentClassifier("hinge", alpha=0.01)
+    expected = model.fit(X, y, weight).decision_function(X)
+    model.fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert_allclose(model.decision_function(X), expected, **EXACT)
+
+
 def test_more_columns_than_rows() -> None:
     X, y, _ = data(40, 120)
     roughly, closely = (

@@ -36,7 +36,7 @@ _MOST_PICKED = 1 << 24
 # Rounding of subgradients and of linear predictors, which are sums, in units of that of
 # the float type. What was left in 240 fits of six losses was below 1e-2 of this where
 # the rows were right, and above 1e6 times it where they were not.
-_CORNER_ROUNDING = 8.0
+_KINK_ROUNDING = 8.0
 # Slopes that differ by less, relative, are those of one piece.
 _SAME_SLOPE = 1e-9
 # Multipliers change in proportion to the room to their bounds, of which no less than
@@ -241,7 +241,7 @@ class _Window:
 
     @property
     def _rounding(self) -> float:
-        return _CORNER_ROUNDING * self.goal.eps
+        return _KINK_ROUNDING * self.goal.eps
 
     @property
     def _same_slope(self) -> float:

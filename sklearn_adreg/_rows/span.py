@@ -19,7 +19,7 @@ from sklearn_adreg._rows.rows import Rows
 # Of designs whose rows may repeat, LAPACK leaves more of singular values of zero.
 _REPEATED_ROWS = 8.0
 # Corrections of coefficients, each of which is to leave less than this part of what
-# they lack: 7 kinked fits of wide X in units of 1e-8 to 1e8 end at 1e-14 of y with one
+# they lack: 5 of 7 kinked fits of wide X in units of 1e-8 to 1e8 end at 1e-14 of y with one
 # or two, where they lacked 1e-8 to 1e-2.
 _CORRECTIONS, _CORRECTED = 3, 0.5
 
