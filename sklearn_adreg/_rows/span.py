@@ -19,8 +19,8 @@ from sklearn_adreg._rows.rows import Rows
 # Of designs whose rows may repeat, LAPACK leaves more of singular values of zero.
 _REPEATED_ROWS = 8.0
 # Corrections of coefficients, each of which is to leave less than this part of what
-# they lack: 5 of 7 kinked fits of wide X in units of 1e-8 to 1e8 end at 1e-14 of y with one
-# or two, where they lacked 1e-8 to 1e-2.
+# they lack: of 7 kinked fits of wide X in units of 1e-8 to 1e8, which lacked 1e-8 to
+# 1e-2 of y, 5 end at 1e-14 of it with one or two.
 _CORRECTIONS, _CORRECTED = 3, 0.5
 
 
