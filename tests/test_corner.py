@@ -87,7 +87,7 @@ def test_support_vectors(alpha: float) -> None:
 
 
 @pytest.mark.parametrize("backend", ["autograd", "jax"])
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES, ids=["absolute", "0.9", "tube", "own"])
 def test_sparse_rows_end_at_the_same_corner(loss: Any, backend: Any) -> None:
     X, y, weight = data()
     for alpha, l1_ratio in PENALTIES:

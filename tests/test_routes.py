@@ -69,7 +69,11 @@ def test_the_page_shows_the_table() -> None:
     assert page.count("| epsilon |") == 1
 
 
-@pytest.mark.parametrize(("number", "parameters", "shape"), REACHED, ids=str)
+@pytest.mark.parametrize(
+    ("number", "parameters", "shape"),
+    REACHED,
+    ids=[f"route {row[0]}" for row in REACHED],
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_parameters_reach_a_route(
     number: int,

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn_adreg._descent.continuation import narrow
 from sklearn_adreg._descent.loop import (
     SIZE_SHARE,
-    Endless,
     Goal,
     Method,
     Report,
@@ -21,18 +20,13 @@ from sklearn_adreg._descent.loop import (
     minimise,
 )
 from sklearn_adreg._descent.quasi_newton import QuasiNewton
-from sklearn_adreg._descent.recession import (
-    check_bounded,
-    falls_forever,
-    falls_to_an_edge,
-    falls_with_a_scale,
-    partly_falls_forever,
-)
+from sklearn_adreg._descent.recession import check_bounded
 from sklearn_adreg._loss.linear import LinearLoss
 from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.place import check_unseen
+from sklearn_adreg._solve.endless import End
 from sklearn_adreg._solve.outputs import outputs_of_rows
 from sklearn_adreg._solve.prepare import Prepared, way
 from sklearn_adreg._solve.start import above_exact, best_start, refusal, rough, units
@@ -55,11 +49,6 @@ _SAMPLE_STEPS, _SAMPLE_STEPS_KINKED = 30, 100
 # By how many standard errors of the sample's optimum the predictors of few rows change:
 # windows begin there (half and double: the same).
 _DEVIATIONS = 6.0
-# Where all predictors are nearer to zero none has run off: those of classes without
-# rows, or that a plane separates, are 13 units off or more, in float32 as well. (On a
-# GPU 8 of 25 Poisson fits with a level without events end within their tolerance.) A
-# softmax of 20,000 x 20 takes 1.3 times as long where its Hessian is asked for.
-_MANY_UNITS = 8.0
 # Differences of objectives of so many units in the last place of the loss of a standard
 # deviation are rounding of a sum over rows, as in the loop's slack.
 _LOST_DIGITS = 64.0
@@ -99,27 +88,12 @@ class Problem:
         """See whether there is a minimum where a descent has ended."""
         if state.endless:
             return state
-        far = falls_forever(self.objective, self.penalty, state.theta)
-        if not far and self.objective.n_outputs == 1 and self._off(state):
-            far = self._partly_endless(state)
-        if not far and self._stopped(state):
-            far = falls_to_an_edge(self.objective, self.penalty, state.theta)
-        return state._replace(endless="far" if far else "")
+        return state._replace(endless=self._end(state).of_one())
 
-    def _stopped(self, state: State) -> bool:
-        """Whether a descent could not go on, short of its tolerance."""
-        return self.tol < state.error and len(state.curve) <= self.max_iter
-
-    def _partly_endless(self, state: State) -> bool:
-        """Whether some unknowns run off."""
-        method, objective = self.method, self.objective
-        if self.penalty.free.sum() <= 1:
-            return False
-        coordinates = method.coordinates if isinstance(method, QuasiNewton) else None
-        bandwidth = float(np.cbrt(np.finfo(objective.data.rows.dtype).eps))
-        return partly_falls_forever(
-            objective, self.penalty, coordinates, state, bandwidth
-        )
+    def _end(self, state: State) -> End:
+        stuck = self.tol < state.error and len(state.curve) <= self.max_iter
+        linked = self.traits.linked
+        return End(self.objective, self.penalty, self.method, state, linked, stuck)
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
@@ -153,38 +127,11 @@ class Problem:
             point = self.objective.point(self.objective.linear_predictor(theta))
         goal = self._goal(1.0, outputs.size, 1.0, near)
         state = measured._towards(goal, 1.0, theta, point, near)
-        state = state._replace(endless=measured._endless_outputs(state, outputs.size))
+        state = state._replace(endless=measured._end(state).of_outputs(outputs.size))
         if outputs.basis is None:
             return state
         theta = np.where(free, outputs.spanned(state.theta), state.theta)
         return state._replace(theta=theta)
-
-    def _endless_outputs(self, state: State, size: float) -> Endless:
-        """Why there is no minimum for all of the predictors, if there is none.
-
-        The `size` is the loss of a unit. Classes run off while steps are short: it is
-        asked of any end where some predictor is many units off.
-        """
-        if falls_with_a_scale(
-            self.objective,
-            state.point.linear,
-            size,
-            converged=not self._stopped(state),
-        ):
-            return "exact"
-        return "far" if self._off(state) and self._partly_endless(state) else ""
-
-    def _off(self, state: State) -> bool:
-        """Whether some predictor may have run off.
-
-        One alone that is not behind a link has no unit that is known here.
-        """
-        rows, units = self.objective.data.rows, self.objective.units
-        if state.distant or (units is None and not self.traits.linked):
-            return state.distant
-        unit = 1.0 if units is None else np.asarray(units)
-        sizes = np.abs(rows.numpy(state.point.linear)) / unit
-        return not sizes.max() < _MANY_UNITS
 
     def _towards(
         self,
