@@ -82,10 +82,10 @@ def narrow(
         )
         spent = len(state.curve) > goal.max_iter
         if corners and not spent and may_be_corner(penalty, state, n_bent):
-            found = corner(seen, penalty, goal, state, _bent(state, linear, settled))
+            found = corner(seen, penalty, goal, state, _bent(seen, state, linear, settled))
             if found is not None:
                 return found
-        n_bent = float(np.count_nonzero(state.point.curvature))
+        n_bent = float(len(whole.data.rows.nonzero(state.point.curvature)))
         if near is not None:
             gone = _distance(whole, linear, first)
             reach = min(max(near, _FURTHER * gone), goal.scale)
@@ -147,11 +147,12 @@ def _through(
     return state, linear, settled
 
 
-def _bent(state: State, linear: Any, settled: Settled | None) -> Bent:
+def _bent(seen: MeanLoss, state: State, linear: Any, settled: Settled | None) -> Bent:
     """Return which rows bend in the window where a state is the minimum."""
     if settled is not None:
         return Bent(settled.moving, linear, settled.pieces.slope)
-    return Bent(np.flatnonzero(state.point.curvature), linear, state.point.slope)
+    bent = seen.data.rows.nonzero(state.point.curvature)
+    return Bent(bent, linear, state.point.slope)
 
 
 def _distance(whole: MeanLoss, linear: Any, other: Any) -> float:
