@@ -82,7 +82,8 @@ def narrow(
         )
         spent = len(state.curve) > goal.max_iter
         if corners and not spent and may_be_corner(penalty, state, n_bent):
-            found = corner(seen, penalty, goal, state, _bent(seen, state, linear, settled))
+            bent = _bent(seen, state, linear, settled)
+            found = corner(seen, penalty, goal, state, bent)
             if found is not None:
                 return found
         n_bent = float(len(whole.data.rows.nonzero(state.point.curvature)))
