@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 
@@ -80,6 +81,64 @@ def test_a_sum_only_where_it_was_looked_at() -> None:
         exact = QuantileRegressor(quantile=level, alpha=0).fit(X, y).predict(X)
         found, least = (check(y, each, level).mean() for each in (z, exact))
         assert found == pytest.approx(least, rel=1e-7)
+
+
+def least_of_parts(X: np.ndarray, parts: Any) -> float:
+    """Least mean sum of left * max(-e, 0) + right * max(e, 0), e = z . of - level."""
+    n_rows, eye = len(X), np.eye(len(X))
+    columns = np.column_stack([X, np.ones(n_rows)])
+    known = np.vstack([np.kron(of, columns) for of, *_ in parts])
+    above = np.kron(np.eye(len(parts)), np.hstack([-eye, eye]))
+    cost = [np.repeat([right, left], n_rows) for *_, left, right in parts]
+    found = linprog(
+        np.concatenate([np.zeros(known.shape[1]), *cost]) / n_rows,
+        A_eq=np.hstack([known, above]),
+        b_eq=np.concatenate([np.broadcast_to(level, n_rows) for _, level, *_ in parts]),
+        bounds=[(None, None)] * known.shape[1] + [(0, None)] * above.shape[1],
+    )
+    return float(found.fun)
+
+
+@pytest.mark.parametrize("unit", [1.0, 100.0])
+def test_differences_that_are_coupled(unit: float) -> None:
+    """One predictor is a level of the targets, and one far from any."""
+    X, y = data(40)
+    y = unit * y
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        first, second = y_pred[:, 0], y_pred[:, 1]
+        medians = abs(y_true + 1000 - first) + 0.3 * abs(y_true - second)
+        return medians + 0.5 * adnp.maximum(first - second - 500, 0)
+
+    model = GradientDescentRegressor(loss, n_outputs=2, tol=1e-8).fit(X, y)
+    least = least_of_parts(
+        X,
+        [
+            ([1, 0], y + 1000, 1, 1),
+            ([0, 1], y, 0.3, 0.3),
+            ([1, -1], 500, 0, 0.5),
+        ],
+    )
+    found = np.mean(loss(y, model.predict(X)))
+    assert found == pytest.approx(least, rel=1e-7)
+
+
+def test_hinges_hold_levels_in_order_that_start_far_below() -> None:
+    """No row has a kink within a unit of where the lowest levels start."""
+    X, y = data(40)
+    y, levels = 30 + y, (0.1, 0.3, 0.9)
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        crossing = adnp.maximum(y_pred[:, :-1] - y_pred[:, 1:], 0)
+        quantiles = (check(y_true, y_pred[:, j], q) for j, q in enumerate(levels))
+        return sum(quantiles) + 20 * adnp.sum(crossing, axis=1)
+
+    model = GradientDescentRegressor(loss, n_outputs=3).fit(X, y)
+    axes = np.eye(3)
+    parts = [(axes[j], y, q, 1 - q) for j, q in enumerate(levels)]
+    hinges = [(axes[j] - axes[j + 1], 0, 0, 20) for j in range(2)]
+    found = np.mean(loss(y, model.predict(X)))
+    assert found == pytest.approx(least_of_parts(X, [*parts, *hinges]), rel=1e-6)
 
 
 def test_outputs_that_are_coupled_and_not_found() -> None:

@@ -28,14 +28,15 @@ _SMOOTH, _KINKED = 1e-5, 1.0
 # have been far from them.
 _REMEASURED = 2
 # Predictors may be so far from where they were looked at, in units, and a direction in
-# which slopes are smaller, relative, there as well is none.
-_AROUND, _NO_SLOPE = 1.0, 1e-10
+# which slopes are smaller, relative, there as well is none. Kinks may be further off
+# than any unit tells, and without these a piece shows slopes of its own alone.
+_AROUND, _BEYOND_KINKS, _NO_SLOPE = 1.0, 1e6, 1e-10
 # Units change by no more: where a predictor has nearly no curvature, it is not known.
 _MOST = 1e3
 # A loss a unit off is at most so many times what slopes and curvatures foretell; units
 # are halved so often, from the most.
 _RISING, _UNIT_HALVINGS = 4.0, 60
-# Mean curvatures of white predictors, relative to the largest, are raised to this.
+# Mean curvatures of predictors, relative to the largest, are raised to this.
 _RAISED = 1e-3
 
 
@@ -60,19 +61,26 @@ class Outputs(NamedTuple):
 
 
 def outputs_of_rows(
-    objective: MeanLoss, theta: np.ndarray, *, kinked: bool, alike: bool = True
+    objective: MeanLoss,
+    theta: np.ndarray,
+    *,
+    kinked: bool,
+    convex: bool = False,
+    alike: bool = True,
 ) -> Outputs:
     """Measure the predictors of some rows at theta.
 
+    Those of a convex loss with kinks have one unit: slopes in a window are a gradient
+    only where both predictors of a difference move by as much.
     Where they are not penalised `alike`, a penalty tells coefficients apart that no row
     does: then V has columns for all directions.
     """
     linear = objective.linear_predictor(theta)
-    units, bent = _measured(objective, linear, kinked=kinked)
+    units, bent = _measured(objective, linear, kinked=kinked, convex=convex)
     size = float((np.diag(bent) * units**2).mean())
     if not (np.isfinite(bent).all() and size > 0):
         return Outputs(units, np.diag(units), 1.0, None)
-    basis = _live(objective, linear, units)
+    basis = _live(objective, linear, units, kinked=kinked)
     directions = np.eye(len(units)) if basis is None or not alike else basis
     bent = directions.T @ (bent / size) @ directions
     scale = positive_roots(np.diag(bent))
@@ -83,14 +91,15 @@ def outputs_of_rows(
 
 
 def _measured(
-    objective: MeanLoss, linear: Any, *, kinked: bool
+    objective: MeanLoss, linear: Any, *, kinked: bool, convex: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Units of the predictors, and their mean curvature (k, k)."""
     units = output_units(objective)[1]
+    if kinked and convex:  # that of the targets, where any predictor is a level of them
+        units = np.full(len(units), next(iter(units[units != 1]), 1.0))
     if kinked:
-        return units, _mean_curvature(
-            objective.at_units(units).through(_KINKED), linear
-        )
+        seen = objective.at_units(units).through(_KINKED)
+        return units, _raised(_mean_curvature(seen, linear), units)
     rows, _, weight, *_ = objective.data
     slope = objective.point(linear).slope
     _, (square,) = rows.apply(_mean_squares, weight, slope)
@@ -130,13 +139,21 @@ def _mean_curvature(objective: MeanLoss, linear: Any) -> np.ndarray:
     return np.asarray(found.sum(axis=0, dtype=np.float64))
 
 
+def _raised(curvature: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Return curvatures none of which vanishes: all kinks may be further off."""
+    own = np.diag(curvature) * units**2
+    return curvature + np.diag(np.maximum(_RAISED * own.max() - own, 0.0) / units**2)
+
+
 def _mean_squares(xp: Any, weight: Any, slope: Any) -> Any:
     """Visitor: mean squares of slopes, from those that are weighted."""
     shares = xp.where(weight > 0, weight, 1.0)[:, None]
     return (), ((xp.square(slope) / shares).sum(axis=0),)
 
 
-def _live(objective: MeanLoss, linear: Any, units: np.ndarray) -> np.ndarray | None:
+def _live(
+    objective: MeanLoss, linear: Any, units: np.ndarray, *, kinked: bool
+) -> np.ndarray | None:
     """Orthonormal directions (k, q) that rows have slopes along, here or near here.
 
     None where that is all.
@@ -144,7 +161,7 @@ def _live(objective: MeanLoss, linear: Any, units: np.ndarray) -> np.ndarray | N
     rows = objective.data.rows
     rng = np.random.default_rng(0)
     seen = []
-    for distance in (0.0, _AROUND):
+    for distance in (0.0, _AROUND, _BEYOND_KINKS)[: 2 + kinked]:
         moved = distance * units * rng.standard_normal((rows.shape[0], len(units)))
         moved = rows.vector(moved + rows.numpy(linear))
         slope = rows.numpy(objective.point(moved).slope)

@@ -114,7 +114,9 @@ class Problem:
         """Descend with several predictors a row, in units that make them alike."""
         some, n_outputs = rough(self.objective), self.objective.n_outputs
         alike = self.penalty.alike(n_outputs)
-        outputs = outputs_of_rows(some, theta, kinked=self.windows, alike=alike)
+        outputs = outputs_of_rows(
+            some, theta, kinked=self.windows, convex=self.traits.convex, alike=alike
+        )
         measured = replace(
             self,
             objective=self.objective.at_units(outputs.units),
