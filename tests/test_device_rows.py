@@ -316,3 +316,16 @@ def test_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     model.set_params(backend="jax", device="cpu").fit(X, Y, weight)
     assert np.isfinite(model.coef_).all()
     assert_allclose(model.coef_, expected, rtol=0, atol=1e-10)
+
+
+def test_first_rows_far_from_all_others(device_backend: Backend, device: str) -> None:
+    """Rows of little weight that are a million times as large cost no digits."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 2))
+    X[:2] *= 1e8
+    weight = np.append([1e-20, 1e-20], np.full(38, 1 / 38))
+    theta = np.array([1.0, -1.0, 0.5])
+    rows = device_rows(device_backend, device, X, weight, intercept=True)
+    exact = (X - rows.mean).astype(np.longdouble) @ theta[:2] + theta[2]
+    found = rows.numpy(rows.matvec(theta))
+    assert_allclose(found[2:], exact[2:].astype(float), rtol=0, atol=1e-14)

@@ -212,3 +212,22 @@ def test_sharp_bends_in_large_units(loss: Any) -> None:
     )
     assert_allclose(found, expected, rtol=2e-4)
     assert model.n_iter_ < 60
+
+
+def test_penalty_where_rows_do_not_bend() -> None:
+    """A column in large units can do alone, at no cost: both terms may vanish."""
+
+    def squared_hinge(y: Any, z: Any) -> Any:
+        return np.maximum(0, 1 - y * z) ** 2
+
+    rows = [[6.88, 2.18, 4.9e5], [7.71, 1.63, 7.4e5], [6.2, 1.74, 6.2e5]]
+    X, y = np.array(rows), -np.ones(3)
+    model = GradientDescentRegressor(
+        squared_hinge, alpha=1e-4, l1_ratio=1.0, fit_intercept=False, tol=1e-4
+    )
+    model.set_params(warm_start=True).fit(X, y)
+    for start in ([0.126, -0.132, 6.4e-6], [0.106, 0.362, 1.3e-5]):
+        model.coef_ = np.array(start)
+        model.fit(X, y)
+        # Zero but for 1e-4 / 4.9e5: what is tolerated is 1e-4 of the 1e-4 of a unit.
+        assert 0 <= model.loss_curve_[-1] < 2e-8

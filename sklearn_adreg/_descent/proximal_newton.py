@@ -126,7 +126,8 @@ class ProximalNewton:
         slope = penalty.slope_from(state.gradient, state.theta, direction)
         change = np.sqrt(hessian.square(direction[columns]) / memory.curvature)
         gap = max(-slope, 0.0) + above if complete else np.inf
-        fresh = gap < np.inf and memory.damping == memory.weakest
+        local = bool(self.curvature or objective.bandwidth) or memory.renewed
+        fresh = gap < np.inf and local and memory.damping == memory.weakest
         return Step(direction, slope, change, gap, fresh, end), memory
 
     def for_outputs(
@@ -261,7 +262,10 @@ def _made(
     moments: Semidefinite,
 ) -> _Memory:
     """Return the Hessian at this state, and how it is damped."""
-    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, goal.scale)
+    # Steps are safer with a curvature from around, but it is not what rows show here:
+    # where a squared hinge is flat an l1 penalty could gain all of the objective.
+    widest = 0.0 if memory.renewed else goal.scale
+    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, widest)
     made_of = partial(seen.hessian, bent, columns)
     hessian = Semidefinite(made_of(), goal.eps, seen.rounds(made_of))
     bend = bent.mean_curvature or memory.bend

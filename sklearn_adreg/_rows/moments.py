@@ -24,6 +24,8 @@ from scipy import sparse
 from sklearn_adreg._rows.host import HostRows
 from sklearn_adreg._rows.rows import Rows
 
+# So many rows are looked at for one that is near the others: four may be far.
+_PIVOTS = 9
 # Rows that tell where the columns are to about a sixteenth of a standard deviation.
 _FIRST_ROWS = 256
 # A mean of so many standard deviations costs two digits of the second moments at the
@@ -220,10 +222,16 @@ def positive_roots(variances: np.ndarray) -> np.ndarray:
 
 
 def pivot_row(X: Any, weight: np.ndarray | None) -> np.ndarray:
-    """Return the first row that counts."""
-    first = 0 if weight is None else int(np.argmax(weight > 0))
-    row = X[first : first + 1]
-    return np.asarray(row.toarray() if sparse.issparse(row) else row)[0]
+    """Return the middle of the first rows that count: a number of each column itself.
+
+    One row alone may be far from all others, which would lose their digits.
+    """
+    start = 0 if weight is None else int(np.argmax(weight > 0))
+    rows = X[start : start + _PIVOTS]
+    if weight is not None and weight[start] > 0:
+        rows = rows[np.flatnonzero(weight[start : start + _PIVOTS])]
+    rows = np.sort(rows.toarray() if sparse.issparse(rows) else rows, axis=0)
+    return np.asarray(rows[len(rows) // 2])
 
 
 def about_shift(
