@@ -163,7 +163,7 @@ def test_a_level_without_events(place: dict[str, Any], dtype: Any) -> None:
     level = np.arange(300) < 30
     enough = 1e-5 if dtype is np.float64 else 1e-3
     Z, labels = np.column_stack([X, level]), np.where(level, -1.0, NOISY)
-    counts = RNG.poisson(np.exp(0.3 * X[:, 0])) * (1.0 - level)
+    counts = np.random.default_rng(0).poisson(np.exp(0.3 * X[:, 0])) * (1.0 - level)
     Z, labels, counts = (each.astype(dtype) for each in (Z, labels, counts))
     others = ~level
     cases: list[tuple[Any, np.ndarray]] = [
@@ -199,7 +199,8 @@ def test_a_class_without_rows(backend: Any, penalty: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_class_that_lacks_in_a_level(dtype: Any) -> None:
-    level, labels = np.arange(300) < 30, np.argmax(X + RNG.gumbel(size=X.shape), axis=1)
+    noise = np.random.default_rng(0).gumbel(size=X.shape)
+    level, labels = np.arange(300) < 30, np.argmax(X + noise, axis=1)
     Z = np.column_stack([X, level]).astype(dtype)
     model = GradientDescentRegressor(Multinomial(3))
     model.fit(Z, labels)
@@ -235,7 +236,7 @@ def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
 
 
 def test_a_scale_that_is_small_beside_the_targets() -> None:
-    y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * RNG.standard_normal(300)
+    y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * np.random.default_rng(0).standard_normal(300)
     location, scale = (
         GradientDescentRegressor(NormalLogLikelihood()).fit(X, y).predict(X).T
     )
