@@ -211,19 +211,28 @@ def _check_values(
             f"dtype {values.dtype}",
             _OF_KIND.get(values.dtype.kind, _OF_KIND["b"]),
         )
-    if not np.isfinite(values).all():
-        at = int(np.argmin(np.isfinite(values)))
-        link = ""
-        if getattr(loss, "inverse_link", None) is None:
-            link = " A method inverse_link, such as exp, makes predictions positive."
-        raise refused(
-            loss,
-            "must be finite",
-            f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
-            f"linear predictor of {linear[at]}",
-            f"Leave such rows out, or write the loss so that it is defined there."
-            f"{link}",
-        )
+    _check_finite(whole, values, y_true, linear, *row_data)
+
+
+def _check_finite(
+    whole: LinearLoss,
+    values: np.ndarray,
+    y_true: np.ndarray,
+    linear: np.ndarray,
+    *row_data: np.ndarray,
+) -> None:
+    if np.isfinite(values).all():
+        return
+    at, link = int(np.argmin(np.isfinite(values))), ""
+    if getattr(whole.loss, "inverse_link", None) is None:
+        link = " A method inverse_link, such as exp, makes predictions positive."
+    raise refused(
+        whole.loss,
+        "must be finite",
+        f"{values[at]} at y_true={y_true[at]}{listed(whole, at, *row_data)}, a "
+        f"linear predictor of {linear[at]}",
+        f"Leave such rows out, or write the loss so that it is defined there.{link}",
+    )
 
 
 def _check_derivatives(
