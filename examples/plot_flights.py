@@ -62,14 +62,18 @@ models = {
 
 memberships = {column: X[:, j] == 1 for j, column in enumerate(columns.columns)}
 large = [rows for rows in memberships.values() if rows.sum() > 1000]
-print(f"\n{'quantile':>8}{'steps':>7}{'below':>9}{'group error':>16}")
+print(f"\n{'quantile':>8}{'steps':>7}{'below':>9}{'or on it':>10}{'group error':>13}")
 for (quantile, backend), model in models.items():
-    below = y <= model.predict(X)
-    gap = max(abs(below[rows].mean() - quantile) for rows in large)
+    # Minutes are whole numbers: many flights lie on the fit itself, to rounding.
+    error = y - model.predict(X)
+    below, at_most = error < -1e-6, error < 1e-6
+    least = max(below[rows].mean() - quantile for rows in large)
+    most = max(quantile - at_most[rows].mean() for rows in large)
+    gap = max(least, most, 0.0)
     if backend == "autograd":
-        print(f"{quantile:8.2f}{model.n_iter_:7d}{below.mean():9.4f}{gap:16.4f}")
-    # Minutes are whole numbers: many flights lie on the fit itself.
-    assert abs(below.mean() - quantile) < 0.005
+        shares = f"{below.mean():9.4f}{at_most.mean():10.4f}{gap:13.4f}"
+        print(f"{quantile:8.2f}{model.n_iter_:7d}{shares}")
+    assert below.mean() - 0.005 < quantile < at_most.mean() + 0.005
     assert gap < 0.01
 
 # %%
