@@ -103,8 +103,9 @@ def judged(
 def _size(fit: Fit, objective: MeanLoss, start: np.ndarray) -> float:
     """Loss of predictions that are a unit off, as a descent's goal takes it."""
     if objective.n_outputs > 1:
-        kinked = fit.traits.kinked
-        return outputs_of_rows(rough(objective), start, kinked=kinked).size
+        kinked, convex, *_ = fit.traits
+        some = rough(objective)
+        return outputs_of_rows(some, start, kinked=kinked, convex=convex).size
     point = objective.point(objective.linear_predictor(start))
     return units(objective, point, linked=fit.traits.linked)[1]
 

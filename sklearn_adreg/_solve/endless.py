@@ -62,7 +62,10 @@ class End:
         linear = self.state.point.linear
         if falls_with_a_scale(self.objective, linear, size, converged=not self.stuck):
             return "exact"
-        return "far" if self._off and self._partly_endless else ""
+        if not self._off:
+            return ""
+        far = falls_forever(self.objective, self.penalty, self.state.theta)
+        return "far" if far or self._partly_endless else ""
 
     @property
     def _partly_endless(self) -> bool:
