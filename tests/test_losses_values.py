@@ -257,6 +257,20 @@ def test_log_loss_of_several_classes(dtype: Any, backend: Backend) -> None:
     assert loss.inverse_link(linear).dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tails_of_several_classes(dtype: Any, backend: Backend) -> None:
+    """Those of two classes with a third that is far away."""
+    margin = np.array([0.5, 3.0, 15.0, 50.0, 80.0])
+    linear = np.stack([margin, np.zeros(5), np.full(5, -1e4)], axis=1) + 1e2
+    loss, target = LinearLoss.of(Multinomial(3)), np.zeros(5, dtype)
+    values, slopes = backend.value_and_derivative(loss)(target, linear.astype(dtype))
+    rounding = 1e2 * float(np.finfo(dtype).eps)
+    assert_allclose(values, -special.log_expit(margin), rtol=rounding)
+    wrong = special.expit(-margin)
+    expected = np.stack([-wrong, wrong, np.zeros(5)], axis=1)
+    assert_allclose(slopes, expected, rtol=rounding)
+
+
 def test_values_of_several_classes() -> None:
     rng = np.random.default_rng(0)
     linear, y = rng.standard_normal((60, 4)), rng.integers(0, 4, 60)

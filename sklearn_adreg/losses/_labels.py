@@ -182,11 +182,13 @@ class Multinomial(PointwiseLoss):
         return sizes / _summed(sizes)[..., None]
 
     def of_linear(self, y_true: Any, linear: Any) -> Any:
-        """See `PointwiseLoss`; finite wherever the linear predictors are."""
+        """See `PointwiseLoss`; finite, and exact where the chance of `y` is near 1."""
+        chosen = self._chosen(y_true)
+        own = _summed(linear * chosen)
         # A whole number is a constant to every backend, and near enough to the largest.
-        largest = adnp.ceil(adnp.max(linear, axis=-1))
-        less = linear - largest[..., None]
-        return adnp.log(_summed(adnp.exp(less))) - _summed(less * self._chosen(y_true))
+        most = adnp.maximum(adnp.ceil(adnp.max(linear, axis=-1) - own), 0.0)
+        others = _summed(adnp.exp(linear - (own + most)[..., None]) * ~chosen)
+        return most + adnp.log1p(others + adnp.expm1(-most))
 
     def check_target(self, y: np.ndarray) -> None:
         """See `PointwiseLoss.check_target`."""
