@@ -384,6 +384,18 @@ def test_separable_classes_have_no_minimum_without_a_penalty(backend: Backend) -
         model.set_params(alpha=1e-4).fit(X, y == 0)
 
 
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_separable_classes_of_three(load: Any, dtype: Any, backend: Backend) -> None:
+    """Of the wines each is apart, of the irises one."""
+    X, y = load(return_X_y=True)
+    model = GradientDescentClassifier(alpha=0.0, backend=backend)
+    with pytest.warns(ConvergenceWarning, match="no minimum at finite.*Set alpha"):
+        model.fit(X.astype(dtype), y)
+    assert np.isfinite(model.coef_).all()
+    assert (model.predict(X.astype(dtype)) == y)[(y == 0) | (load is load_wine)].all()
+
+
 def test_a_loss_says_whether_it_has_a_probability() -> None:
     assert hasattr(GradientDescentClassifier(), "predict_proba")
     others: list[Any] = [

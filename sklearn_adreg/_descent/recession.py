@@ -41,12 +41,14 @@ _FAR_ALONE, _NULL = 2.0**6, 64.0
 # What still falls there is a tail if it does not end a little further on, as what is
 # flat from somewhere does, and does not rise far out: by this part of its slope.
 _FURTHER_ON, _STEADY = 2.0**-5, 1e-2
-# Where the last slope is looked for then, in parts of the way back.
-_ON_THE_WAY = 0.25, 0.5, 0.75
 # Rows that are asked first; all are where these fall without end.
 _SOME_ROWS = 1 << 13
 # Values that differ by fewer units in the last place are equal: sums over rows.
 _GAIN_NOISE = 100.0
+# How near the last fall of a part of the unknowns is sought, and how closely: a tail
+# is exp(-16) there in float32, exp(-36) in float64, and that of 2^(-1/16) of the way 2
+# to 5 times as much. What is flat from somewhere still falls by a tenth of its gain.
+_NEAREST, _BISECTIONS = 2.0**-12, 4
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
 # (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
@@ -131,11 +133,26 @@ def partly_falls_forever(
     if far.value < end.value - noise and still <= -_STEADY * slope:
         beyond = objective.point(linear, ray, _FURTHER_ON).directional_derivative
         return beyond < _STEADY * slope < 0
-    for part in _ON_THE_WAY:
-        slope = objective.point(linear, ray, -part).directional_derivative
-        if slope < -eps * gained:
-            return -np.sqrt(eps) * gained < slope
-    return False
+    last = _last_fall(objective, linear, ray, eps * gained)
+    return last < np.sqrt(eps) * gained
+
+
+def _last_fall(objective: MeanLoss, linear: Any, ray: Any, least: float) -> float:
+    """Fall on the way along the ray, per its length, where it is last seen."""
+
+    def fall(distance: float) -> float:
+        point = objective.point(linear, ray, distance - 1.0)
+        return -distance * point.directional_derivative
+
+    distance = 1.0
+    while distance > _NEAREST and not fall(distance) > least:
+        distance /= 2
+    factor = 2.0
+    for _ in range(_BISECTIONS):
+        factor = factor**0.5
+        if fall(distance * factor) > least:
+            distance *= factor
+    return fall(distance)
 
 
 def _flat(
