@@ -233,8 +233,8 @@ def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
             model.fit(X, y)
         assert np.isfinite(model.coef_).all()
         location, scale = model.predict(X).T
-        assert np.abs(location - y).max() < 1e-8
-        assert scale.max() < 1e-7
+        assert np.abs(location - y).max() < 1e-6
+        assert scale.max() < 1e-5
 
 
 def test_a_scale_that_is_small_beside_the_targets() -> None:
