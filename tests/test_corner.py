@@ -142,3 +142,13 @@ def test_targets_that_repeat() -> None:
         model = GradientDescentRegressor("absolute_error", alpha=alpha).fit(X, y)
         assert_allclose(model.coef_, 0.0, **EXACT)
         assert model.intercept_ == pytest.approx(1.0, abs=1e-11)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=["absolute", "0.9", "tube", "own"])
+def test_nothing_is_worth_its_penalty(loss: Any) -> None:
+    # Rows are at their kinks, and there is no coefficient to move.
+    X, y, _ = data(40, 3)
+    model = GradientDescentRegressor(
+        loss, alpha=10.0, l1_ratio=1.0, fit_intercept=False
+    )
+    assert_array_equal(model.fit(X, np.round(y)).coef_, 0.0)

@@ -286,3 +286,16 @@ def test_minima_that_exist(device: str | None) -> None:
                 loss, backend=backend, device=device, **params
             ).fit(X, y)
         assert np.isfinite(model.coef_).all()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-3])
+def test_a_row_of_most_of_the_weight_is_predicted_exactly(alpha: float) -> None:
+    # Its scale goes to zero, already of the best constant: a row that weighs more than
+    # all others gains more than these lose.
+    rng = np.random.default_rng(0)
+    X, weight = rng.standard_normal((60, 2)), np.ones(60)
+    y, weight[0] = X[:, 0] + rng.standard_normal(60), 1e4
+    model = GradientDescentRegressor(StudentTLogLikelihood(1.0), alpha=alpha)
+    with pytest.warns(ConvergenceWarning, match="no minimum"):
+        model.fit(X, y, sample_weight=weight)
+    assert np.isfinite(model.predict(X)).all()

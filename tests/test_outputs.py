@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,28 @@ def test_a_scale_that_is_far_from_one_without_an_intercept(unit: float) -> None:
     start = np.zeros(6)
     expected = minimize(objective, start, method="Nelder-Mead", options=options).fun
     assert model.loss_curve_[-1] <= expected + 1e-7  # one of several optima
+
+
+def test_one_row_whose_curvature_drowns_all_others() -> None:
+    # A row far out has a scale of 1e-9: the others' curvature is below its rounding.
+    rng = np.random.default_rng(3)
+    X = rng.standard_t(2.0, (60, 3))
+    scale = np.exp(np.clip(X, -3, 3) @ [0.5, -0.3, 0.2])
+    y = X[:, 0] + scale * rng.standard_normal(60)
+    model = GradientDescentRegressor(NormalLogLikelihood(), alpha=1.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+
+    def objective(theta: np.ndarray) -> float:
+        coef, intercept = theta[:6].reshape(2, 3), theta[6:]
+        location, log_scale = coef @ X.T + intercept[:, None]
+        found = -norm.logpdf(y, location, np.exp(log_scale)).mean()
+        return float(found + (coef**2).sum() / 2)
+
+    end = np.concatenate([model.coef_.ravel(), model.intercept_])
+    lower = minimize(objective, end, method="Nelder-Mead").fun
+    assert caught or objective(end) <= lower + 1e-6
 
 
 def test_student_t_location_and_scale() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import FitFailedWarning
@@ -57,6 +60,17 @@ def test_no_candidate_is_left_of_any_loss(loss: str) -> None:
         with pytest.raises(DivergenceError, match="with every candidate") as caught:
             GradientDescentRegressorCV([1e3], loss=loss).fit(X, abs(y), weights)
         assert 0 < caught.value.max_epsilon < 1e3
+
+
+def test_no_candidate_is_left_where_the_loss_scores() -> None:
+    X, y = data()
+
+    def costly(y_true: Any, y_pred: Any, *, cost: Any) -> Any:
+        return cost * (y_true - y_pred) ** 2
+
+    cost = pd.DataFrame({"cost": np.arange(1.0, 41.0)})
+    with pytest.raises(DivergenceError, match="with every candidate"):
+        GradientDescentRegressorCV([1e3], loss=costly).fit(X, y, row_data=cost)
 
 
 def test_what_diverged_is_never_chosen() -> None:

@@ -86,6 +86,8 @@ class Evaluator:
         spread = self._spread(fold)
         for where, diverged, theta in ends:
             failed[where], stable = diverged, ~diverged
+            if not stable.any():
+                continue
             values = self._scores(
                 fold, theta[:, stable], numbers[where][stable], measures, spread
             )

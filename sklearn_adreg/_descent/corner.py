@@ -107,12 +107,14 @@ def may_be_corner(penalty: Penalty, state: State, before: float) -> bool:
     """Whether the rows that bend in a window may all be at their kinks.
 
     They are no more than the entries then, or about as many as `before`, in a window at
-    least twice as wide.
+    least twice as wide. Where a penalty holds all entries at zero there is no way to
+    any other kink.
     """
     n_bent = int(np.count_nonzero(state.point.curvature))
     n_entries = int(np.count_nonzero((state.theta != 0) | (penalty.l1 == 0)))
     few = n_bent <= n_entries or n_bent > _AS_MANY * before
-    return n_bent > 0 and few and len(state.theta) * n_entries <= _MOST_PICKED
+    some = n_bent > 0 and n_entries > 0
+    return some and few and len(state.theta) * n_entries <= _MOST_PICKED
 
 
 def corner(

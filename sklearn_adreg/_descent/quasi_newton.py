@@ -219,7 +219,12 @@ class QuasiNewton:
             hessian = mean * white + ridge
         values, vectors = _eigen(hessian)
         raised = np.maximum(values, floor * mean)
-        values = np.maximum(values, np.finfo(float).eps * raised.max(initial=0.0))
+        least = np.finfo(float).eps * raised.max(initial=0.0)
+        if weakest > 0:
+            # One row may bend so much that all others are below the rounding of its
+            # curvature: what they have to gain is not taken for nothing.
+            least = min(least, weakest * mean)
+        values = np.maximum(values, least)
         scale = 1 / np.sqrt(raised)
         return Memory(
             vectors,

@@ -329,7 +329,8 @@ class MeanLoss:
 
         A factor is one of X: of k predictors a row it mixes them as it should not.
         """
-        return made_of if self.units is None else None
+        alone = self.units is None and not self.data.rows.mixed
+        return made_of if alone else None
 
     @cached_property
     def constant(self) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class PartRows(HostVectors):
     source: Any
     parts: np.ndarray
     index: np.ndarray | None = None
+    mixed: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -35,6 +35,8 @@ class Rows(ABC):
     eager: ClassVar[bool] = True
     # Whether all entries are stored: the products are BLAS's then.
     dense: ClassVar[bool] = True
+    # Whether theta has several entries for each column of X, which a factor is one of.
+    mixed: ClassVar[bool] = False
 
     # Whether the last column is the ones of an intercept; what is subtracted from the
     # other columns, (d,); and, where they are coordinates in the span of the rows of

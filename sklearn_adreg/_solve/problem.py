@@ -127,9 +127,12 @@ class Problem:
         if outputs.basis is not None:
             theta = np.where(free | alike, outputs.spanned(theta), theta)
             point = self.objective.point(self.objective.linear_predictor(theta))
-        goal = self._goal(1.0, outputs.size, 1.0, near)
+        # Behind a link a loss of one is large, wherever the start may be: next to a
+        # row that is predicted exactly, with a scale near zero, a unit is anything.
+        size = min(outputs.size, 1.0) if self.traits.linked else outputs.size
+        goal = self._goal(1.0, size, 1.0, near)
         state = measured._towards(goal, 1.0, theta, point, near)
-        state = state._replace(endless=measured._end(state).of_outputs(outputs.size))
+        state = state._replace(endless=measured._end(state).of_outputs(size))
         if outputs.basis is None:
             return state
         theta = np.where(free, outputs.spanned(state.theta), state.theta)
