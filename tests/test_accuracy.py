@@ -261,6 +261,20 @@ def test_columns_too_far_from_zero_for_coefficients_of_them(dtype):
     model.fit(centred.astype(dtype), y)
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_least_squares_of_more_columns_than_rows_in_units_far_apart(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 40)) * 10.0 ** rng.integers(-8, 9, 40)
+    y = rng.standard_normal(20)
+    model = GradientDescentRegressor(fit_intercept=False).fit(X, y)
+    with mpmath.workdps(80):
+        A = mpmath.matrix(X.tolist())
+        exact = A.T * mpmath.lu_solve(A * A.T, mpmath.matrix(y.tolist()))
+        exact = np.array([float(value) for value in exact])
+    assert_allclose(model.coef_, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+    assert_allclose(X @ model.coef_, y, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("loss", ["absolute_error", "log_cosh"])
 def test_more_columns_than_rows_in_units_far_apart(loss):
     rng = np.random.default_rng(4)
