@@ -299,16 +299,17 @@ def check_range(
     if not np.isfinite(squares).all():
         assert_all_finite(values, input_name=name)
     rows = slice(None) if weights is None else weights > 0
-    if not (squares <= info.max).all():
-        problem = "overflow"
-    elif _varies(values, rows, np.flatnonzero(squares < info.tiny)):
-        problem = "underflow"
-    else:
-        return
+    columns, problem = np.flatnonzero(~(squares <= info.max)), "overflow"
+    if not len(columns):
+        columns, problem = np.flatnonzero(squares < info.tiny), "underflow"
+        if not _varies(values, rows, columns):
+            return
+    largest = abs(values[:, columns][rows]).max()
     raise ValueError(
         f"The squares of {name} must be representable in {values.dtype}; they "
-        f"{problem} instead. Multiply {name} by a constant that brings its values near "
-        "one" + (", or pass it in float64." if values.dtype == np.float32 else ".")
+        f"{problem} instead. Got values of up to {largest:.3g}. Multiply {name} by a "
+        "constant that brings its values near one"
+        + (", or pass it in float64." if values.dtype == np.float32 else ".")
     )
 
 

@@ -1,5 +1,7 @@
 """Exactness, against references that carry more digits than the estimator does."""
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scipy import linalg
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.datasets import longley
 
+import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
 
 EPS = np.finfo(float).eps
@@ -258,6 +261,20 @@ def test_columns_too_far_from_zero_for_coefficients_of_them(dtype):
     model.fit(centred.astype(dtype), y)
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_least_squares_of_more_columns_than_rows_in_units_far_apart(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20, 40)) * 10.0 ** rng.integers(-8, 9, 40)
+    y = rng.standard_normal(20)
+    model = GradientDescentRegressor(fit_intercept=False).fit(X, y)
+    with mpmath.workdps(80):
+        A = mpmath.matrix(X.tolist())
+        exact = A.T * mpmath.lu_solve(A * A.T, mpmath.matrix(y.tolist()))
+        exact = np.array([float(value) for value in exact])
+    assert_allclose(model.coef_, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+    assert_allclose(X @ model.coef_, y, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("loss", ["absolute_error", "log_cosh"])
 def test_more_columns_than_rows_in_units_far_apart(loss):
     rng = np.random.default_rng(4)
@@ -266,3 +283,42 @@ def test_more_columns_than_rows_in_units_far_apart(loss):
     model = GradientDescentRegressor(loss, tol=1e-8).fit(X, y)
     predicted = X.astype(np.longdouble) @ model.coef_ + model.intercept_
     assert_allclose(predicted.astype(float), y, rtol=0, atol=1e-12)
+
+
+def test_predictions_of_few_rows_that_lose_their_digits():
+    rng = np.random.default_rng(3)
+    X = np.zeros((200, 2))
+    X[:20, 0], apart = 1.0, rng.standard_normal(200)
+    X[:, 1] = X[:, 0] + 1e-10 * apart
+    y = apart + rng.standard_t(3, 200)
+    model = GradientDescentRegressor("absolute_error", tol=1e-8)
+    with pytest.warns(ConvergenceWarning, match="do not hold the digits of the pred"):
+        model.fit(X, y)
+    exact = X.astype(np.longdouble) @ model.coef_ + model.intercept_
+    off = np.abs(model.predict(X) - exact) / y.std()
+    assert np.median(off) < 1e-14
+    assert off.mean() > np.sqrt(np.finfo(float).eps)
+
+
+def test_steps_that_round_predictors_are_gone_over_again():
+    rng = np.random.default_rng(2)
+    column, apart = rng.standard_normal((60, 2)).T
+    X = np.column_stack([column, column + 1e-11 * apart])
+    apart = X[:, 1] - column  # exact
+    apart /= apart.std()
+    y = column + 0.1 * apart + 1e-3 * rng.standard_t(2, 60)
+    model = GradientDescentRegressor(square_or_slope, tol=1e-8)
+    well = model.fit(np.column_stack([column, apart]), y).loss_curve_[-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether it says so as well is rounding
+        model.fit(X, y)
+    predicted = X.astype(np.longdouble) @ model.coef_ + model.intercept_
+    loss = float(square_or_slope(y, predicted.astype(float)).mean())
+    # Terms of 1e10 are rounded to 1e-6; without going over it 1.3e-4 was left.
+    assert loss < well * (1 + 5e-5)
+    assert abs(model.loss_curve_[-1] - loss) < 1e-4 * loss
+
+
+def square_or_slope(y_true, y_pred):
+    error = y_true - y_pred
+    return adnp.maximum(error, 0) ** 2 + 0.2 * adnp.maximum(-error, 0)

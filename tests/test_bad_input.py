@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
 from sklearn_adreg.backends import AutogradBackend
 from sklearn_adreg.exceptions import DivergenceError
+from sklearn_adreg.losses import GammaDeviance
 
 Place = dict[str, Any]
 N_ROWS, N_COLUMNS = 60, 4
@@ -327,3 +328,18 @@ def test_failed_fit_changes_nothing(
     with pytest.raises(error):
         model.fit(*arguments)
     assert_unchanged(model, before, saved)
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200])
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "huber", "absolute_error", "cauchy", GammaDeviance()]
+)
+def test_units_of_y_whose_squares_are_lost(loss, unit):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 2)), rng.uniform(1, 2, 20)
+    y[-1] = 2.0
+    problem = "overflow" if unit > 1 else "underflow"
+    largest = "" if loss == "squared_error" else f"{2 * unit:.3g}"
+    message = f"squares of y .* {problem} .* up to {largest}.* Multiply y by"
+    with pytest.raises(ValueError, match=message.replace("+", "[+]")):
+        GradientDescentRegressor(loss).fit(X, unit * y)

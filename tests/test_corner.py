@@ -152,3 +152,23 @@ def test_nothing_is_worth_its_penalty(loss: Any) -> None:
         loss, alpha=10.0, l1_ratio=1.0, fit_intercept=False
     )
     assert_array_equal(model.fit(X, np.round(y)).coef_, 0.0)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_after_steps_that_round_predictors(seed: int) -> None:
+    """Labels that nearly dependent columns separate: the widest margin is known."""
+    rng = np.random.default_rng(seed)
+    column = rng.standard_normal(4)
+    X = np.column_stack([column, column + 1e-6 * rng.standard_normal(4)])
+    X, y = X[np.argsort(column)], np.array([-1.0, -1.0, 1.0, 1.0])
+
+    def hinge(y_true: Any, y_pred: Any) -> Any:
+        return adnp.maximum(1 - y_true * y_pred, 0)
+
+    # On the way coefficients are 1e6 and more.
+    model = GradientDescentRegressor(hinge, alpha=1e-7, l1_ratio=1.0, tol=1e-8)
+    model.fit(X, y)
+    least = 2 / np.abs(X[2] - X[1]).max()
+    assert_allclose(np.abs(model.coef_).sum(), least, rtol=1e-9)
+    exact = X.astype(np.longdouble) @ model.coef_ + model.intercept_
+    assert (exact * y).min() > 1 - 1e-13

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
+from sklearn.linear_model import LinearRegression
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
@@ -455,3 +459,40 @@ def test_losses_without_a_hash(backend: Any) -> None:
     found = GradientDescentRegressor(MutableLink(), backend=backend).fit(X, np.exp(Y))
     assert (found.predict(X) > 0).all()
     assert found.score(X, np.exp(Y)) > expected.fit(X, np.exp(Y)).score(X, np.exp(Y))
+
+
+@pytest.mark.skipif(jax.__version_info__ < (0, 10), reason="it may not confuse")
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_arrays_that_jax_confuses_are_told_of(dtype: Any) -> None:
+    knots = np.array([0.0, 1.0, 2.0])
+
+    def of(convert: Any) -> Any:
+        def loss(y_true: Any, y_pred: Any) -> Any:
+            error, known = y_true - y_pred, convert(knots)
+            return jnp.interp(error, known, known**2) + error**2
+
+        return loss
+
+    rng, short = np.random.default_rng(0), knots.astype("float32")
+    X, y = (rng.standard_normal(shape).astype(dtype) for shape in ((20, 1), 20))
+    own = GradientDescentRegressor(of(np.asarray), backend="jax")
+    with pytest.raises(TypeError, match=r"Got float64 arrays.*astype\('float32'\)"):
+        own.fit(X, y)
+    told = GradientDescentRegressor(of(lambda _: short), backend="jax").fit(X, y)
+    on_device = told.coef_, told.set_params(device="cpu").fit(X, y).coef_
+    assert_allclose(*on_device, rtol=1e-2)
+
+
+def test_values_that_are_rounding_near_the_targets() -> None:
+    def entropy(y_true: Any, y_pred: Any) -> Any:
+        size = 1 + abs(y_true - y_pred)
+        return size * adnp.log(size) - (size - 1)
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 2)).astype("float32")
+    y = (5e-5 * (X @ [2.0, -1.0] + rng.standard_normal(30))).astype("float32")
+    model = GradientDescentRegressor(entropy).fit(X, y)
+    # So near zero it is half of the squared error.
+    expected = LinearRegression().fit(X.astype(float), y.astype(float)).coef_
+    assert_allclose(model.coef_, expected, atol=1e-2 * y.std())

@@ -200,8 +200,9 @@ class _Window:
         """
         numbers, width = self.bent.numbers, self.seen.bandwidth
         some = replace(self.seen, data=self.seen.data.take(numbers), bandwidth=0.0)
-        rows, (linear,) = self._rows.take(numbers, self.bent.linear)
-        here = _long(rows, linear)
+        rows = some.data.rows
+        # Those that steps have summed up are rounded as the longest step was.
+        here = _long(rows, some.linear_predictor(self.state.theta))
 
         def slope(z: np.ndarray) -> np.ndarray:
             return _long(rows, some.point(rows.vector(z)).slope)

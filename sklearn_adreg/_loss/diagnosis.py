@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss, named
-from sklearn_adreg.backends.base import Backend
+from sklearn_adreg.backends.base import Backend, ConfusedArrayError
 
 _USE_NAMESPACE = (
     "Use functions of sklearn_adreg.numpy, in place of those of math or of another "
@@ -193,7 +193,8 @@ def explained_loss(
     error: Exception,
 ) -> Exception:
     """Name the operation that the backend could not follow."""
-    if not isinstance(error, _OF_BACKENDS) and not _of_library(error):
+    known = isinstance(error, ConfusedArrayError)
+    if known or not (isinstance(error, _OF_BACKENDS) or _of_library(error)):
         return error
     name = f"the loss {named(whole.loss)}"
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.key import loss_key
+from sklearn_adreg.backends.base import ConfusedArrayError, is_confused
 from sklearn_adreg.losses import NAMED, Loss
 
 
@@ -157,6 +158,8 @@ class LinearLoss:
             if self.whole and of_target is not None:
                 found = found + of_target(y_true, **given)
         except Exception as error:  # it is the loss's own, wherever it was called from
+            if is_confused(error):
+                raise ConfusedArrayError from error
             name, rows = named(self.loss), len(y_true)
             error.add_note(
                 f"The loss {name} raised it, called with a block of {rows} rows."

@@ -4,7 +4,7 @@ With rows X weighted by roots D of s, and D X X^T D = U diag(v) U^T, the columns
 B = X^T D U v^(-1/2) are an orthonormal basis of the span: coefficients are B u, with
 the norm of u, and rows become X B = D^-1 U v^(1/2), which is square. B is as large as
 X: it is applied through X, and formed only where the inner products of the rows cannot
-be trusted, to whiten a second time.
+be trusted, from a QR factorisation of X^T.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg
 
+from sklearn_adreg._rows.moments import positive_roots
 from sklearn_adreg._rows.rows import Rows
 
 # Of designs whose rows may repeat, LAPACK leaves more of singular values of zero.
@@ -29,7 +31,7 @@ class Span:
     """The basis B = X^T `mixing`, and the rows in it, X B = `image`.
 
     `basis` is B itself, where the product with X^T, in which the square of the
-    condition number cancels, has lost its digits.
+    condition number cancels, would lose its digits. There is no `mixing` then.
     """
 
     rows: Any
@@ -62,8 +64,10 @@ class Span:
         """
         coef, target = self.outer(unknowns), self.image @ unknowns
         left = target - self._predicted(coef)
+        unit = positive_roots((self.image**2).sum(axis=0))
         for _ in range(_CORRECTIONS):
-            lacking = np.linalg.lstsq(self.image, left, rcond=None)[0]
+            lacking = np.linalg.lstsq(self.image / unit, left.astype(float), rcond=None)
+            lacking = (lacking[0].T / unit).T
             corrected = coef + self.outer(lacking)
             rest = target - self._predicted(corrected)
             if not np.linalg.norm(rest) < _CORRECTED * np.linalg.norm(left):
@@ -89,12 +93,8 @@ class Span:
         return np.concatenate([self.outer(unknowns[:-1]), unknowns[-1:]])
 
 
-def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
-    """Find the span of the rows from their inner products.
-
-    Where those fail it is found `twice`, with a basis as large as a dense X, or not.
-    Directions that are rounding errors beside the largest column are not in it.
-    """
+def span_of(rows: Rows, weight: Any) -> Span | None:
+    """Find the span of the rows from their inner products; None where those fail."""
     shares = np.asarray(rows.numpy(weight), dtype=np.float64)
     roots, eps = np.sqrt(shares), float(np.finfo(rows.dtype).eps)
     gram = rows.row_gram(weight)
@@ -108,49 +108,45 @@ def span_of(rows: Rows, weight: Any, *, twice: bool = True) -> Span | None:
     if not np.any(values > 0):  # the rows that count are all zero, once centred
         return Span(rows, vectors[:, :0], vectors[:, :0])
     if not values[0] > eps ** (2 / 3) * values[-1]:
-        return _span_twice(rows, roots, values, vectors) if twice else None
+        return None
     image = vectors * np.sqrt(values)
     image[roots > 0] /= roots[roots > 0, None]
     return Span(rows, roots[:, None] * vectors / np.sqrt(values), image)
 
 
-def _span_twice(
-    rows: Rows, roots: np.ndarray, values: np.ndarray, vectors: np.ndarray
-) -> Span:
-    """Orthonormalise a basis that inner products have nearly found."""
-    eps = float(np.finfo(rows.dtype).eps)
-    mixing = roots[:, None] * vectors / np.sqrt(np.maximum(values, eps * values[-1]))
-    basis = _pulled(rows, roots, mixing)
-    sizes, rotation = np.linalg.eigh(basis.T @ basis)
-    kept = sizes > _REPEATED_ROWS**2 * eps * max(rows.shape) * sizes[-1]
-    rotation = rotation[:, kept] / np.sqrt(sizes[kept])
-    nothing = np.zeros((int(rows.intercept), rotation.shape[1]))
-    image = rows.matvec(np.concatenate([basis @ rotation, nothing]))
-    image = np.asarray(rows.numpy(image), dtype=np.float64)
-    # Turned so that its columns are uncorrelated, as those of the first round are.
-    turn = np.linalg.eigh((roots[:, None] * image).T @ (roots[:, None] * image))[1]
-    rotation = rotation @ turn
-    return Span(rows, mixing @ rotation, image @ turn, basis @ rotation)
+def span_of_small_columns(rows: Rows, weight: Any) -> Span:
+    """Find the span of rows whose columns have very different units.
 
+    Householder's QR factorisation of X^T with columns pivoted, and its rows in the
+    order of their sizes, rounds each of them in proportion to its own size [1]_.
 
-def lacks_small_columns(span: Span, weight: Any) -> bool:
-    """Whether rows differ, beyond doubt, in columns that are too small for the span.
-
-    In float32 these are some 1e-5 of the largest one. That is told by the rank of the
-    rows with their columns scaled to one size.
+    References
+    ----------
+    .. [1] A. J. Cox, N. J. Higham, "Stability of Householder QR factorization for
+       weighted least squares problems", Numerical Analysis 1997, Longman, 1998.
     """
-    if span.basis is None:
-        return False
-    rows = span.rows
     roots = np.sqrt(np.asarray(rows.numpy(weight), dtype=np.float64))
     columns = _pulled(rows, roots, np.diag(roots))
-    sizes, eps = np.linalg.norm(columns, axis=1), float(np.finfo(rows.dtype).eps)
+    sizes = np.abs(columns).max(axis=1)
+    order = np.argsort(-sizes)
+    rank = _rank(columns, sizes, rows)
+    basis, factor, pivots = linalg.qr(columns[order], mode="economic", pivoting=True)
+    basis[order] = basis.copy()
+    image = np.zeros((len(roots), rank))
+    image[pivots] = factor[:rank].T
+    image[roots > 0] /= roots[roots > 0, None]
+    return Span(rows, image[:, :0], image, basis[:, :rank])
+
+
+def _rank(columns: np.ndarray, sizes: np.ndarray, rows: Rows) -> int:
+    """Rank of rows, with their columns, those of a size, scaled to one."""
+    eps = _REPEATED_ROWS * float(np.finfo(rows.dtype).eps)
     # What centring leaves of constant columns is not one.
-    seen = sizes > _REPEATED_ROWS * eps * np.abs(rows.mean)
-    columns = columns[seen] / sizes[seen, None]
-    values = np.linalg.eigvalsh(columns.T @ columns)
-    rank = np.count_nonzero(values > eps ** (2 / 3) * values[-1])
-    return bool(rank > span.image.shape[1])
+    seen = sizes > eps * np.abs(rows.mean)
+    if not seen.any():
+        return 0
+    values = linalg.svdvals(columns[seen] / sizes[seen, None])
+    return int(np.count_nonzero(values > eps * np.sqrt(max(rows.shape)) * values[0]))
 
 
 def _pulled(rows: Rows, roots: np.ndarray, mixing: np.ndarray) -> np.ndarray:

@@ -27,7 +27,11 @@ from sklearn_adreg._rows.place import (
     sampled,
 )
 from sklearn_adreg._rows.rows import Data, spread_out
-from sklearn_adreg._rows.span import Span, lacks_small_columns, span_of
+from sklearn_adreg._rows.span import (
+    Span,
+    span_of,
+    span_of_small_columns,
+)
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense
 
 # Rows from which on a sample of them is worth its own descent: of kinked losses and of
@@ -84,10 +88,8 @@ def in_white_coordinates(task: Task, fit: Fit, *, by_sample: bool) -> Prepared:
         if task.intercept:
             theta[-1] = moments.target_mean
         return Prepared(data, coordinates, True, theta, sample)
-    span = coordinates.span
-    if span is not None:  # a square matrix, cheaper to multiply with than X is
-        data = data._replace(rows=data.rows.of_matrix(span.image, span))
-        return Prepared(data, replace(coordinates, span=None), True)
+    if coordinates.span is not None:  # a square matrix, cheaper to multiply with
+        return Prepared(*in_span(data, coordinates), True)
     return Prepared(data, coordinates)
 
 
@@ -96,25 +98,31 @@ def in_coordinates(task: Task, fit: Fit) -> tuple[Data, Moments | None, Coordina
 
     They whiten the columns, by their second moments, or the span of the rows, where
     there are fewer of these; where there are many of both they scale the columns. Only
-    with an even ridge are coefficients in that span. The second moments are those of
-    scaled columns: they see the small ones that the span may lack.
+    with an even ridge are coefficients in that span.
     """
     n_rows, n_columns = fit.X.shape
     most, where = fit.most_whitened, task.place | fit.beside
     measure = n_columns <= (min(n_rows, most) if task.even else most)
     if not measure:
         data, variances = place_with_variances(fit.X, fit.y, fit.weight, **where)
-        span = None
         if task.even and n_rows <= most:
-            span = span_of(data.rows, data.weight, twice=may_be_dense(fit.X))
-        few = n_columns <= most
-        if span is not None and not (few and lacks_small_columns(span, data.weight)):
-            return data, None, _of_span(data, span, _ridge(task, fit)[0])
-        if not few:
+            ridge, span = _ridge(task, fit)[0], span_of(data.rows, data.weight)
+            if span is not None:
+                return data, None, _of_span(data, span, ridge)
+            if may_be_dense(fit.X):
+                return data, None, _of_small_columns(data, ridge)
+        if n_columns > most:
             return data, None, _scaled(task, fit, variances)
     data, moments = place(fit.X, fit.y, fit.weight, **where, measure=True)
     assert moments is not None
     return data, moments, _white(task, fit, data, moments)
+
+
+def in_span(data: Data, coordinates: Coordinates) -> tuple[Data, Coordinates]:
+    """Give the rows the coordinates of their span, whose image takes the place of X."""
+    span = coordinates.span
+    rows = data.rows.of_matrix(span.image, span)
+    return data._replace(rows=rows), replace(coordinates, span=None)
 
 
 def sampled_rows(task: Task, fit: Fit) -> np.ndarray | None:
@@ -180,6 +188,17 @@ def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:
     factor = np.diag(np.append(inner, np.ones(int(data.rows.intercept))))
     condition = float(inner.max() / inner.min()) if len(inner) else 1.0
     return Coordinates(factor, None, condition, span=span)
+
+
+def _of_small_columns(data: Data, ridge: float) -> Coordinates:
+    """Whiten the span of rows whose columns have very different units."""
+    span = span_of_small_columns(data.rows, data.weight)
+    rows = data.rows.of_matrix(span.image, span)
+    of_columns = np.full(rows.shape[1], ridge)
+    if rows.intercept:
+        of_columns[-1] = 0.0
+    gram = rows.gram(data.weight)
+    return replace(whitened(rows, data.weight, gram, of_columns), span=span)
 
 
 def quasi_newton(fit: Fit, prepared: Prepared, objective: MeanLoss) -> Method:

@@ -52,6 +52,12 @@ _DEVIATIONS = 6.0
 # Differences of objectives of so many units in the last place of the loss of a standard
 # deviation are rounding of a sum over rows, as in the loop's slack.
 _LOST_DIGITS = 64.0
+# Condition numbers up to this part of tol / eps leave predictors the digits that tol
+# asks for. Steps of a standard deviation round them by eps times the condition number,
+# or less; the objective changes as much in units of its size, and SIZE_SHARE of that
+# may be all that tol is relative to. Of 800 fits of seven losses with nearly dependent
+# columns 117 had more: 9 of them moved by more than is tolerated, and none of the rest.
+_FEWEST_DIGITS = SIZE_SHARE
 # Fewer rows are not worth telling apart by whether they are straight: at half of them
 # the steps of 3,000 rows are 5 % more and the rows that are read 3 % less.
 _FEWEST_STRAIGHT = 1 << 12
@@ -177,15 +183,14 @@ class Problem:
 
         Steps add to the predictors, whose rounding is that of the largest on the way.
         """
-        rows = self.objective.data.rows
-        if rows.dtype == np.float64 or not np.isfinite(state.curve[-1]):
+        if self._holds_digits or not np.isfinite(state.curve[-1]):
             return state
         linear = self.objective.linear_predictor(state.theta)
         value = self.objective.value(linear) + self.penalty.value(state.theta)
         size, lost = goal.size / SIZE_SHARE, value - state.curve[-1]
-        if not lost > goal.enough(value) + _LOST_DIGITS * goal.eps * size:
+        if not abs(lost) > goal.enough(value) + _LOST_DIGITS * goal.eps * size:
             return state
-        if not self.again:  # predictors of float32 do not hold what tol asks for
+        if not self.again:  # theta and predictors do not hold what tol asks for
             half = np.sqrt(goal.eps) * size
             left = goal.relative(lost, value) if lost > half else 0.0
             curve = (*state.curve[:-1], value)
@@ -193,7 +198,21 @@ class Problem:
         once = replace(self, again=False)
         point = self.objective.point(linear)
         end = once._towards(goal, spread, state.theta, point, None)
+        if end.curve[-1] > value:  # by rounding: it is no better than the first end
+            end = end._replace(theta=state.theta, curve=(*end.curve, value))
         return end._replace(curve=(*state.curve, *end.curve))
+
+    @property
+    def _holds_digits(self) -> bool:
+        """Whether predictors are what theta says, as far as tol asks for it.
+
+        Of columns that are not whitened it is not known.
+        """
+        if not isinstance(self.method, QuasiNewton):
+            return False
+        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
+        few = self.method.coordinates.condition < _FEWEST_DIGITS * self.tol / eps
+        return self.method.coordinates.dense and few
 
     @property
     def _may_be_straight(self) -> bool:

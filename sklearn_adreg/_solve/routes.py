@@ -20,7 +20,7 @@ from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._objective.quadratic import curvature_of
-from sklearn_adreg._rows.moments import weighted_mean
+from sklearn_adreg._rows.moments import mean_square, weighted_mean
 from sklearn_adreg._solve.apart import solve_outputs_apart
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
@@ -40,6 +40,7 @@ from sklearn_adreg._solve.squared_error import (
 from sklearn_adreg._solve.targets import side_by_side
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
+from sklearn_adreg._validation import check_range
 from sklearn_adreg.losses import Quantiles, SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
@@ -211,6 +212,10 @@ def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
     fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
     if task.loss == SquaredError():
         return _centred(task, fit)
+    # Before the loss is tried on numbers whose squares are zero, or infinite.
+    left = y if offset is None or offset.shape != y.shape else y - offset
+    around = left - weighted_mean(left, fit.weight)
+    check_range("y", left, fit.weight, mean_square(around, fit.weight))
     target, row_data = fit.counted
     seen = task.loss, task.backend, target, row_data, task.n_outputs
     return fit._replace(traits=checked_traits(*seen)), np.zeros(y.shape[1])

@@ -37,6 +37,7 @@ from sklearn_adreg._rows.place import place, place_by_sample
 from sklearn_adreg._solve.prepare import (
     Prepared,
     in_coordinates,
+    in_span,
     sampled_rows,
 )
 from sklearn_adreg._solve.problem import descend
@@ -56,6 +57,9 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
     Where the columns are scaled, no more, descend along conjugate gradients.
     """
     data, moments, coordinates = in_coordinates(task, fit)
+    span = coordinates.span
+    if span is not None and span.basis is not None:
+        data, coordinates = in_span(data, coordinates)
     objective = MeanLoss(data, LinearLoss.of(task.loss), task.backend)
     theta = np.zeros((data.rows.shape[1], fit.y.shape[1]))
     square = mean_square(fit.y, fit.weight) if moments is None else moments.square
@@ -75,7 +79,7 @@ def solve_least_squares(task: Task, fit: Fit) -> Solution:
         task.tol, task.max_iter, 1.0, size=0.0, reach=1.0, eps=eps, report=fit.report
     )
     scale = positive_roots(square)
-    penalty = task.penalty(fit.X.shape[1]).column()
+    penalty = task.penalty(data.rows.shape[1] - task.intercept).column()
     descend = refine if coordinates.dense else conjugate
     theta, curve, error = descend(
         objective, penalty, coordinates, goal, fit.curvature, scale, theta, first

@@ -22,6 +22,7 @@ import numpy as np
 from jax import lax
 
 from sklearn_adreg.backends._equality import comparable, mortals
+from sklearn_adreg.backends.base import ConfusedArrayError, is_confused
 
 # Steps that one compiled call takes before it hands its values to Python.
 STEPS_PER_CALL = 128
@@ -92,6 +93,10 @@ class Program:
         self.given.functions = functions
         try:
             yield self.jitted
+        except Exception as error:
+            if not is_confused(error):
+                raise
+            raise ConfusedArrayError from error
         finally:
             self.given.functions = before
 
