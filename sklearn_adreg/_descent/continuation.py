@@ -98,10 +98,22 @@ def narrow(
         share = _HIDDEN_TOLERANCE * enough / obscured if obscured > 0 else 0.0
         cut = max(1 / _MOST_NARROWING, min(share, 1 / _LEAST_NARROWING))
         bandwidth = max(cut * bandwidth, smallest)
-    if state.curve[-1] > start.curve[-1]:
-        # A start within the tolerance may be better than an end within it.
-        return state._replace(theta=start.theta, curve=(*state.curve, start.curve[-1]))
-    return state
+    return _or_start(goal, start, state)
+
+
+def _or_start(goal: Goal, start: State, end: State) -> State:
+    """Return an end, at the theta of the start where that is better.
+
+    A start within the tolerance may be better than an end within it. By more than that
+    it shows that the end is not within it, whatever rounding says.
+    """
+    value = start.curve[-1]
+    above = end.curve[-1] - value
+    if not above > 0:
+        return end
+    if above > goal.enough(value) + goal.rounding(value):
+        end = end._replace(error=max(end.error, goal.relative(above, value)))
+    return end._replace(theta=start.theta, curve=(*end.curve, value))
 
 
 def _through(

@@ -68,6 +68,10 @@ class Goal:
         """Difference of objectives that is tolerated; `value` is the objective."""
         return self.tol * max(abs(value), self.size)
 
+    def rounding(self, value: float) -> float:
+        """Differences of objectives, which are sums over rows, that are rounding."""
+        return _SUM_ROUNDING * self.eps * (abs(value) + self.size)
+
     def weakest_damping(self, value: float, curvature: float) -> float:
         """Damping, relative to the curvature, that costs no more than is tolerated.
 
@@ -332,7 +336,7 @@ def _slack(objective: Objective, goal: Goal, state: State) -> float:
     The value in a window is the mean of both its ends, which is not the primitive of
     the slope there: without twice what is hidden the search would fight itself.
     """
-    noise = _SUM_ROUNDING * goal.eps * (abs(state.point.value) + goal.size)
+    noise = goal.rounding(state.point.value)
     enough = goal.enough(state.curve[-1])
     return enough + 2 * hidden(objective, state.point) + noise
 
