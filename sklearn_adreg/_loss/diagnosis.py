@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.linear import LinearLoss, named
-from sklearn_adreg.backends.base import Backend, ConfusedArrayError
+from sklearn_adreg.backends._confused import ConfusedArrayError
+from sklearn_adreg.backends.base import Backend
 
 _USE_NAMESPACE = (
     "Use functions of sklearn_adreg.numpy, in place of those of math or of another "

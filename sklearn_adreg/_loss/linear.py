@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_adreg._loss.key import loss_key
-from sklearn_adreg.backends.base import ConfusedArrayError, is_confused
+from sklearn_adreg.backends._confused import ConfusedArrayError, is_confused
 from sklearn_adreg.losses import NAMED, Loss
 
 

@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from sklearn_adreg.backends._confused import ConfusedArrayError, is_confused
 from sklearn_adreg.backends._equality import comparable, mortals
-from sklearn_adreg.backends.base import ConfusedArrayError, is_confused
 
 # Steps that one compiled call takes before it hands its values to Python.
 STEPS_PER_CALL = 128
