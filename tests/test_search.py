@@ -262,12 +262,12 @@ def test_fits_without_noise_keep_their_digits(scoring: str) -> None:
     "kind", ["squared_error", "far", "sparse", "weighted", "huber"]
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_constant_targets_are_met(kind: str, dtype: type) -> None:
+def test_constant_targets_are_met(kind: str, dtype: Any) -> None:
     # As r2_score has it of predictions that are the constant: 1.0.
     rng = np.random.default_rng(0)
     far = 1e3 if kind == "far" else 0.0
-    X = np.asarray(rng.standard_normal((60, 3)) + far, dtype)
-    y = np.tile(np.array([0.1, -7e-5, 1e5], dtype), (60, 1))
+    X = (rng.standard_normal((60, 3)) + far).astype(dtype)
+    y = np.tile([0.1, -7e-5, 1e5], (60, 1)).astype(dtype)
     weight = rng.uniform(0.1, 2.0, 60) if kind in ("weighted", "huber") else None
     given: Any = sparse.csr_array(X) if kind == "sparse" else X
     loss = "huber" if kind == "huber" else "squared_error"

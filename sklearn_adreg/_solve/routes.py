@@ -209,7 +209,10 @@ def _solve_with_even_ridge(task: Task, fit: Fit) -> Solution:
 def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
     """Return the fit with what is known of its loss, and means that were subtracted."""
     y, offset = without_offset(task.loss, fit.y, fit.offset)
-    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
+    held = fit.held
+    if held is not None and offset is None:
+        held = held._replace(offset=fit.offset)
+    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs, held=held)
     if task.loss == SquaredError():
         return _centred(task, fit)
     # Before the loss is tried on numbers whose squares are zero, or infinite.
