@@ -526,7 +526,8 @@ class GradientDescentRegressor(
             report = with_steps(step, report)
             fit = Fit(X, targets, weights, start, report).knowing(offsets, known)
             solution = solve(task, fit._replace(held=held, chosen=chosen))
-        if doubt := self._doubt(task, fit, solution):
+            doubt = self._doubt(task, fit, solution)
+        if doubt:
             warnings.warn(doubt, ConvergenceWarning, stacklevel=4)
         self._store(solution, X.dtype, flat=y.ndim == 1 and task.n_outputs == 1)
         # What score asks: was an offset forgotten, and has a row several predictors.

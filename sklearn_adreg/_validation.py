@@ -288,12 +288,18 @@ def _checked_column(
 
 
 def check_range(
-    name: str, values: np.ndarray, weights: np.ndarray | None, squares: np.ndarray
+    name: str,
+    values: np.ndarray,
+    weights: np.ndarray | None,
+    squares: np.ndarray,
+    *,
+    about_zero: bool = False,
 ) -> None:
     """Refuse values that are not finite, and squares that overflow or vanish.
 
     `squares` holds the mean squares of the columns of `values`, which are X or y: what
-    is not finite shows there, without another reading of X.
+    is not finite shows there, without another reading of X. Those of constant columns
+    may vanish about their mean, or those of zeros where they are `about_zero`.
     """
     info = np.finfo(values.dtype)
     if not np.isfinite(squares).all():
@@ -302,7 +308,11 @@ def check_range(
     columns, problem = np.flatnonzero(~(squares <= info.max)), "overflow"
     if not len(columns):
         columns, problem = np.flatnonzero(squares < info.tiny), "underflow"
-        if not _varies(values, rows, columns):
+        if about_zero:
+            columns = columns[values[rows][:, columns].any(axis=0)]
+            if not len(columns):
+                return
+        elif not _varies(values, rows, columns):
             return
     largest = abs(values[:, columns][rows]).max()
     raise ValueError(

@@ -122,6 +122,24 @@ def test_the_curve_is_the_mean_loss_of_held_out_rows() -> None:
     assert_allclose(model.coef_, left.coef_, rtol=1e-8)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_the_score_is_that_of_targets_with_their_offset(loss: str) -> None:
+    # Less such an offset, targets spread twice as far.
+    settings: dict[str, Any] = {"epsilon": 0.1, "tol": 1e-2}
+    offset = 130 * np.random.default_rng(0).standard_normal(len(y))
+    model = GradientDescentRegressor(loss, **settings, **STOPPED)
+    model.fit(X, y, offset=offset)
+    plain, scores = GradientDescentRegressor(loss, **settings).set_params(tol=0), []
+    for number in range(1, model.n_iter_ + 1):
+        plain.set_params(max_iter=number).fit(X[TRAIN], y[TRAIN], offset=offset[TRAIN])
+        predicted = plain.predict(X[HELD], offset=offset[HELD])
+        if loss == "squared_error":
+            scores.append(r2_score(y[HELD], predicted))
+        else:
+            scores.append(d2_score(y[HELD], predicted, loss=plain.loss_))
+    assert model.n_iter_ == expected_steps([*scores, np.inf], 1e-2, 5)
+
+
 def test_row_data_follow_their_rows() -> None:
     def weighted(y_true: Any, y_pred: Any, *, cost: Any) -> Any:
         return cost * adnp.square(y_true - y_pred)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn import config_context
 from sklearn.metrics import get_scorer, make_scorer, median_absolute_error
 from sklearn.model_selection import (
@@ -255,6 +256,26 @@ def test_fits_without_noise_keep_their_digits(scoring: str) -> None:
     # Residuals are 1e-6 of predictions that are near 100: ten digits less of them.
     expected = theirs.cv_results_["mean_test_score"]
     assert_allclose(ours.cv_results_["mean_test_score"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", ["squared_error", "far", "sparse", "weighted", "huber"]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_constant_targets_are_met(kind: str, dtype: Any) -> None:
+    # As r2_score has it of predictions that are the constant: 1.0.
+    rng = np.random.default_rng(0)
+    far = 1e3 if kind == "far" else 0.0
+    X = (rng.standard_normal((60, 3)) + far).astype(dtype)
+    y = np.tile([0.1, -7e-5, 1e5], (60, 1)).astype(dtype)
+    weight = rng.uniform(0.1, 2.0, 60) if kind in ("weighted", "huber") else None
+    given: Any = sparse.csr_array(X) if kind == "sparse" else X
+    loss = "huber" if kind == "huber" else "squared_error"
+    epsilons = [2e-7, 1e-6] if kind == "far" else [0.05, 5.0]
+    cv = GradientDescentRegressorCV(epsilons, loss=loss, max_iter=10, cv=4)
+    cv.fit(given, y, sample_weight=weight)
+    assert_array_equal(cv.cv_results_["mean_test_score"], 1.0)
+    assert_allclose(cv.predict(given), y, rtol=2 * float(np.finfo(dtype).eps))
 
 
 def test_huge_offsets() -> None:

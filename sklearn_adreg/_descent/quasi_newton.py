@@ -218,14 +218,7 @@ class QuasiNewton:
         if not np.isfinite(hessian).all():  # curvatures near the end of the float type
             hessian = mean * white + ridge
         values, vectors = _eigen(hessian)
-        raised = np.maximum(values, floor * mean)
-        least = np.finfo(float).eps * raised.max(initial=0.0)
-        if weakest > 0:
-            # One row may bend so much that all others are below the rounding of its
-            # curvature: what they have to gain is not taken for nothing.
-            least = min(least, weakest * mean)
-        values = np.maximum(values, least)
-        scale = 1 / np.sqrt(raised)
+        values, scale = _damped(values, floor * mean, weakest * mean)
         return Memory(
             vectors,
             values,
@@ -276,6 +269,19 @@ def _eigen(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = np.ix_(index, index)
         values[index], vectors[part] = np.linalg.eigh(hessian[part])
     return values, vectors
+
+
+def _damped(
+    values: np.ndarray, damping: float, weakest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues above their rounding, and the scale of those that are raised."""
+    raised = np.maximum(values, damping)
+    least = np.finfo(float).eps * raised.max(initial=0.0)
+    if weakest > 0:
+        # One row may bend so much that all others are below the rounding of its
+        # curvature: what they have to gain is not taken for nothing.
+        least = min(least, weakest)
+    return np.maximum(values, least), 1 / np.sqrt(raised)
 
 
 def _direction(memory: Memory, gradient: np.ndarray) -> np.ndarray:

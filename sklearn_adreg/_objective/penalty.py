@@ -81,8 +81,8 @@ class Penalty:
         return self.values(theta).sum()
 
     def values(self, theta: Any) -> Any:
-        """Value of each column of theta."""
-        return (self.l1 * abs(theta) + self.l2 / 2 * theta**2).sum(axis=0)
+        """Value of each column of theta, whose square alone may be no number."""
+        return (self.l1 * abs(theta) + self.l2 / 2 * theta * theta).sum(axis=0)
 
     def gradient(self, theta: Any) -> Any:
         """Gradient of the smooth term."""

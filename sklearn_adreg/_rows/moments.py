@@ -152,7 +152,7 @@ def moments_of(rows: Rows, target: Any, weight: Any) -> Moments:
     if rows.intercept:
         drift, gram = gram[:-1, -1], gram[:-1, :-1]
         gram, mean = gram - np.outer(drift, drift), mean + drift
-        target_mean = shares @ target
+        target_mean = centre_of(target, shares)
         rest = shares @ (target - target_mean)
     target = (target - target_mean) - rest
     cross = rows.rmatvec(rows.vector(shares[:, None] * target))[: len(gram)]
@@ -167,7 +167,7 @@ def pooled(parts: Moments, counts: np.ndarray) -> Moments:
     used = np.flatnonzero(weight)
     shares = weight[used] / total
     mean = shares @ parts.mean[used]
-    target_mean = shares @ parts.target_mean[used]
+    target_mean = centre_of(parts.target_mean[used], shares)
     roots = np.sqrt(shares)[:, None]
     off = roots * (parts.mean[used] - mean)
     target_off = roots * (parts.target_mean[used] - target_mean)
@@ -186,6 +186,16 @@ def weighted_mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     if weight is None:
         return values.sum(axis=0, dtype=np.float64) / len(values)
     return np.asarray(weight @ values / weight.sum(), dtype=np.float64)
+
+
+def centre_of(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean over the rows, in float64, which of equal rows is these exactly.
+
+    It is measured from one of them: what is left of a constant target is zero, and no
+    rounding that would be fitted, and scored, as if it were data.
+    """
+    pivot = pivot_row(values, weight).astype(np.float64)
+    return pivot + weighted_mean(values - pivot, weight)
 
 
 def weighted_median(values: np.ndarray, weight: np.ndarray | None) -> float:
@@ -249,7 +259,7 @@ def about_shift(
         n_features = len(columns)
     gram = np.zeros((n_features, n_features))
     cross = np.zeros((n_features, target.shape[1]))
-    mean, target_mean = np.zeros(n_features), weighted_mean(target, weight)
+    mean, target_mean = np.zeros(n_features), centre_of(target, weight)
     for part, whole in rows.blocks(columns):
         block, roots = whole, np.ones(len(whole), dtype=whole.dtype)
         y = (target[part] - target_mean).astype(whole.dtype)

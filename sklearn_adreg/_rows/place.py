@@ -29,11 +29,11 @@ from sklearn_adreg._rows.device import DeviceRows, device_rows
 from sklearn_adreg._rows.host import HostRows, gathered
 from sklearn_adreg._rows.moments import (
     Moments,
+    centre_of,
     centred,
     mean_square,
     measured,
     moments_of,
-    weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
 from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
@@ -195,7 +195,7 @@ def _checked_variances(
     They are those of the rows that count; the others are looked at, for 0 * NaN is not
     zero.
     """
-    mean = weighted_mean(y, weight) if data.rows.intercept else 0.0
+    mean = centre_of(y, weight) if data.rows.intercept else 0.0
     variances = data.rows.diagonal(data.weight)
     if weight is not None:
         check_finite_rows(X, np.flatnonzero(weight == 0))

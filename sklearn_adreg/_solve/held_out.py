@@ -31,11 +31,19 @@ from sklearn_adreg._solve.score import least_of_constants, spared
 class HeldOut(NamedTuple):
     """Weights of the held-out rows, (n,), which sum to one, and zero for others.
 
-    Steps end after so many without a rise of the score.
+    Steps end after so many without a rise of the score. The `offset` is what was
+    subtracted from the targets, (n, n_targets): the score is that of what they were.
     """
 
     weight: np.ndarray
     n_iter_no_change: int
+    offset: np.ndarray | None = None
+
+    def of_target(self, number: int, unit: float = 1.0) -> HeldOut:
+        """Return the same for one of the targets, in another unit."""
+        if self.offset is None:
+            return self
+        return self._replace(offset=self.offset[:, [number]] / unit)
 
 
 class Watched(NamedTuple):
@@ -108,14 +116,18 @@ class Watch:
         """Take the held-out rows from a mean loss of all."""
         rows = objective.data.rows
         data = objective.data._replace(weight=rows.vector(held.weight))
-        few: Data = data.part(np.flatnonzero(held.weight))
+        index = np.flatnonzero(held.weight)
+        few: Data = data.part(index)
         target, weight, *row_data = (
             few.rows.numpy(each) for each in (few.target, few.weight, *few.row_data)
         )
+        target = target.reshape(len(target), -1)
+        if held.offset is not None:
+            target = target + held.offset[index]
         constants = least_of_constants(
             objective.loss,
             objective.backend,
-            target.reshape(len(target), -1),
+            target,
             weight,
             tuple(row_data),
             objective.n_outputs,

@@ -20,7 +20,7 @@ from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._objective.quadratic import curvature_of
-from sklearn_adreg._rows.moments import mean_square, weighted_mean
+from sklearn_adreg._rows.moments import centre_of, mean_square, weighted_mean
 from sklearn_adreg._solve.apart import solve_outputs_apart
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
@@ -209,13 +209,21 @@ def _solve_with_even_ridge(task: Task, fit: Fit) -> Solution:
 def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
     """Return the fit with what is known of its loss, and means that were subtracted."""
     y, offset = without_offset(task.loss, fit.y, fit.offset)
-    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs)
+    held = fit.held
+    if held is not None and offset is None:
+        held = held._replace(offset=fit.offset)
+    fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs, held=held)
     if task.loss == SquaredError():
         return _centred(task, fit)
     # Before the loss is tried on numbers whose squares are zero, or infinite.
     left = y if offset is None or offset.shape != y.shape else y - offset
-    around = left - weighted_mean(left, fit.weight)
-    check_range("y", left, fit.weight, mean_square(around, fit.weight))
+    squares = mean_square(left - centre_of(left, fit.weight), fit.weight)
+    check_range("y", left, fit.weight, squares)
+    # A loss is tried on what a constant is itself, which is to be a number of full
+    # precision, as its square is, unless that is zero.
+    size = weighted_mean(np.abs(left), fit.weight), mean_square(left, fit.weight)
+    sizes = np.where(squares > 0, 1.0, np.maximum(*size))
+    check_range("y", left, fit.weight, sizes, about_zero=True)
     target, row_data = fit.counted
     seen = task.loss, task.backend, target, row_data, task.n_outputs
     return fit._replace(traits=checked_traits(*seen)), np.zeros(y.shape[1])
@@ -227,7 +235,7 @@ def _centred(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
     Of squared error the intercept takes them up, whatever the coefficients.
     """
     X, y, start = fit.X, fit.y, fit.start
-    mean = weighted_mean(y, fit.weight) if task.intercept else np.zeros(y.shape[1])
+    mean = centre_of(y, fit.weight) if task.intercept else np.zeros(y.shape[1])
     start = None if start is None else (start[0], start[1] - mean)
     curvature = curvature_of(task.loss, task.backend, X.dtype)
     centred = (y - mean).astype(X.dtype)

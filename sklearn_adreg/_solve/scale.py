@@ -123,7 +123,8 @@ def _targets(task: Task, fit: Fit) -> Iterator[tuple[Fit, float]]:
         if fit.start is not None:
             start = fit.start[0][:, [j]], fit.start[1][[j]] - level
         y = (y.astype(np.float64) - level).astype(y.dtype)
-        yield fit._replace(y=y[:, None], start=start), level
+        held = fit.held and fit.held.of_target(j)
+        yield fit._replace(y=y[:, None], start=start, held=held), level
 
 
 def _solved(task: Task, fit: Fit, level: float) -> Solution:
@@ -140,7 +141,8 @@ def _solved(task: Task, fit: Fit, level: float) -> Solution:
 
 def _in_units(fit: Fit, unit: float) -> Fit:
     start = fit.start and (fit.start[0] / unit, fit.start[1] / unit)
-    return fit._replace(y=(fit.y / unit).astype(fit.y.dtype), start=start)
+    held, y = fit.held and fit.held.of_target(0, unit), fit.y / unit
+    return fit._replace(y=y.astype(fit.y.dtype), start=start, held=held)
 
 
 def _in_units_of_y(found: Solution, unit: float, scale: float) -> Solution:
