@@ -197,6 +197,22 @@ def test_a_class_without_rows(backend: Any, penalty: dict[str, Any]) -> None:
     assert np.abs(model.predict(X) - expected).max() < 1e-5
 
 
+def test_a_class_without_rows_beside_offsets() -> None:
+    """Odds of classes differ so much by row that a predictor's unit tells little."""
+    offset = 3 * np.random.default_rng(0).standard_normal((300, 4))
+    labels = np.argmax(offset[:, :3] + X, axis=1)
+    settings: dict[str, Any] = {"alpha": 1e-2, "l1_ratio": 0.5}
+    model = GradientDescentRegressor(Multinomial(4), **settings)
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* class without rows"):
+        model.fit(X, labels, offset=offset)
+    three = GradientDescentRegressor(Multinomial(3), **settings)
+    three.fit(X, labels, offset=offset[:, :3])
+    assert np.abs(model.coef_[:3] - three.coef_).max() < 1e-4
+    labels[0] = 3  # a class of one row has a minimum, however roughly it is sought
+    for tol in (1e-6, 1e-2):
+        model.set_params(tol=tol).fit(X, labels, offset=offset)
+
+
 @pytest.mark.parametrize(
     ("dtype", "seed"), [(np.float64, 0), (np.float32, 0), (np.float32, 67)]
 )

@@ -110,11 +110,20 @@ def partly_falls_forever(
     coordinates: Coordinates | None,
     state: State,
     bandwidth: float,
+    basis: np.ndarray | None = None,
 ) -> bool:
     """Whether it falls for ever in some unknowns that nothing bounds, at an optimum.
 
-    Of more than intercepts only dense coordinates without a span can tell.
+    Of more than intercepts only dense coordinates without a span can tell. These are
+    looked at in the span of the `basis` (k, q) of k predictors that rows have slopes
+    in: of what no row sees the last digits fall, or rise.
     """
+    outputs = None if objective.units is None else np.diag(objective.units)
+    if intercepts_alone(penalty, objective):
+        outputs = outputs if basis is None else basis
+        coordinates = Coordinates(np.eye(1), outputs=outputs)
+    elif coordinates is not None:
+        coordinates = replace(coordinates, outputs=outputs)
     free = _flat(objective, penalty, coordinates, state, bandwidth)
     if not free.any():
         return False
@@ -168,16 +177,16 @@ def _flat(
     least = _NULL * float(np.finfo(objective.data.rows.dtype).eps)
     if units is not None:  # slopes of several predictors are differences
         least = float(bandwidth) ** 2
-    if free.sum() <= objective.n_outputs:  # those of intercepts
+    if intercepts_alone(penalty, objective):
+        # Steps that end where little is left to gain leave a tail so much curvature.
+        least = max(least, state.error)
         hessian = some.hessian(bent, np.flatnonzero(free))
-        coordinates = Coordinates(np.eye(1))
     elif coordinates is None or not coordinates.dense or coordinates.span is not None:
         return np.zeros_like(state.theta)
     else:
         hessian = some.hessian(bent) + np.diag(penalty.curvature)
         free = np.full_like(free, True)
-    outputs = None if units is None else np.diag(units)
-    coordinates = replace(coordinates, outputs=outputs)
+    assert coordinates is not None
     hessian = coordinates.hessian(hessian)
     if not np.isfinite(hessian).all():
         return np.zeros_like(state.theta)
@@ -188,6 +197,11 @@ def _flat(
     found[free] = coordinates.theta(null @ (null.T @ unknowns))
     # The loss alone is steep in what is penalised.
     return np.where(penalty.free, found, 0.0)
+
+
+def intercepts_alone(penalty: Penalty, objective: MeanLoss) -> bool:
+    """Whether no more than the intercepts of the predictors is not penalised."""
+    return int(penalty.free.sum()) <= objective.n_outputs
 
 
 def falls_with_a_scale(
