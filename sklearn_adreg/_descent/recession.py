@@ -28,7 +28,7 @@ from sklearn_adreg._descent.loop import State
 from sklearn_adreg._loss.refusals import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.moments import positive_roots
+from sklearn_adreg._rows.moments import positive_roots, weighted_median
 from sklearn_adreg._rows.rows import spread_out
 from sklearn_adreg.losses import Loss
 
@@ -205,22 +205,37 @@ def intercepts_alone(penalty: Penalty, objective: MeanLoss) -> bool:
 
 
 def falls_with_a_scale(
-    objective: MeanLoss, linear: Any, size: float, *, converged: bool
+    objective: MeanLoss,
+    penalty: Penalty,
+    linear: Any,
+    size: float,
+    *,
+    converged: bool,
 ) -> bool:
     """Whether the loss of k predictors a row falls as one of them becomes exact.
 
     It then rises by the `size` of the loss of a unit, or more, where that predictor
     moves by its rounding, or where descent did not converge by the root of rounding.
+    Where a ridge bounds how scales of rows differ one row does not tell: most do.
     """
     rows, weight = objective.data.rows, objective.data.weight
     eps = float(np.finfo(rows.dtype).eps)
-    kept = np.asarray(rows.numpy(linear)[rows.nonzero(weight)], np.float64)
+    counted = rows.nonzero(weight)
+    kept = np.asarray(rows.numpy(linear)[counted], np.float64)
     lengths = _ROUNDINGS * eps * positive_roots(np.square(kept).mean(axis=0))
     if not converged:
         lengths = np.maximum(lengths, np.sqrt(eps) * kept.std(axis=0))
+    bounded = np.count_nonzero(penalty.l2 == 0) <= objective.n_outputs
     highest = objective.value(linear) + _RISEN * size
-    for move in np.diag(lengths):
-        if not objective.value(objective.moved(linear, move)) < highest:
+    for output, move in enumerate(np.diag(lengths)):
+        point = objective.point(objective.moved(linear, move))
+        if point.value < highest:
+            continue
+        shares = rows.numpy(weight)[counted]
+        slopes = rows.numpy(point.slope)[counted, output] / shares
+        # Slopes of zero, or none, are those of squares that overflow.
+        rises = np.where(np.abs(slopes) > 0, slopes * lengths[output], np.inf)
+        if not bounded or weighted_median(rises, shares) >= size:
             return True
     return False
 

@@ -62,8 +62,11 @@ class End:
         The `size` is the loss of a unit. Classes run off while steps are short: it is
         asked of any end where some predictor is many units off.
         """
-        linear = self.state.point.linear
-        if falls_with_a_scale(self.objective, linear, size, converged=not self.stuck):
+        objective, linear = self.objective, self.state.point.linear
+        exact = falls_with_a_scale(
+            objective, self.penalty, linear, size, converged=not self.stuck
+        )
+        if exact:
             return "exact"
         if not (self._off or intercepts_alone(self.penalty, self.objective)):
             return ""
