@@ -24,6 +24,9 @@ _SEEN = 0.2
 # a fit are off by one or two of these already (twelve rows: by 2 to 7, a loss that is
 # missed by 1.9 tolerances; of 360 other fits of six losses none is told).
 _SPREAD = 4.0
+# Roundings up to so many units in the last place are those of any sum of a few terms,
+# and of the targets: no other coefficients hold more digits.
+_ORDINARY = 64.0
 
 
 def rounding_of_predictions(task: Task, fit: Fit, found: Solution) -> float:
@@ -56,8 +59,10 @@ def rounding_costs(task: Task, fit: Fit, found: Solution, rounding: float) -> bo
     is the square, and nothing behind a link.
     """
     linked = getattr(task.loss, "inverse_link", None) is not None
-    tol = max(task.tol, float(np.sqrt(np.finfo(fit.X.dtype).eps)))
-    if linked or task.n_outputs > 1 or not rounding > tol * SIZE_SHARE:
+    eps = float(np.finfo(fit.X.dtype).eps)
+    tol = max(task.tol, float(np.sqrt(eps)))
+    few = rounding <= max(tol * SIZE_SHARE, _ORDINARY * eps)
+    if linked or task.n_outputs > 1 or few:
         return False
     some = _drawn(fit.X.shape[0], fit.weight)
     y, predicted = fit.y[some], fit.X[some] @ found.coef + found.intercept
