@@ -31,7 +31,7 @@ from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._pickled import Pickled
 from sklearn_adreg._report import OFFSET_FORGOTTEN, progress, rounded, unfinished
 from sklearn_adreg._solve.held_out import HeldOut, hold_out
-from sklearn_adreg._solve.rounding import rounding_of_predictions
+from sklearn_adreg._solve.rounding import rounding_costs, rounding_of_predictions
 from sklearn_adreg._solve.routes import solve
 from sklearn_adreg._solve.score import d2
 from sklearn_adreg._solve.task import Fit, Task
@@ -541,7 +541,9 @@ class GradientDescentRegressor(
             return unfinished(solution, self.get_params(deep=False))
         rounding = rounding_of_predictions(task, fit, solution)
         half = np.sqrt(np.finfo(fit.X.dtype).eps)
-        return rounded(rounding) if rounding > max(self.tol, half) else ""
+        lost = rounding > max(self.tol, half)
+        lost = lost or rounding_costs(task, fit, solution, rounding)
+        return rounded(rounding) if lost else ""
 
     def _store(self, solution: Solution, dtype: np.dtype, *, flat: bool) -> None:
         self.coef_ = np.ascontiguousarray(solution.coef.T, dtype=dtype)

@@ -129,7 +129,7 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         reason = "no scale was found that is the one of its own fit's errors"
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
     elif solution.n_iter < params["max_iter"]:
-        reason = "rounding errors stopped it"
+        reason = "rounding errors stopped it, or steps that long led no closer"
         remedy = "Increase tol, or pass X and y in float64 where they are float32."
     else:
         reason, remedy = _too_few_steps(solution, params)

@@ -244,6 +244,23 @@ def test_columns_a_million_deviations_from_zero(loss):
     assert np.abs(off).max() < (1e-8 if loss == "absolute_error" else 1e-9)
 
 
+def test_rounding_that_misses_an_objective_of_zero():
+    """Deviations that vanish rise with the rounding of predictions, squares do not."""
+    X, centred, _ = far_from_zero(3e7)
+    y = centred @ [1.1, -2.3, 0.7]
+    model = GradientDescentRegressor("absolute_error")
+    with pytest.warns(ConvergenceWarning, match="do not hold the digits of the pred"):
+        model.fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    # A tolerance is relative to 1e-4 of the standard deviation, at the least.
+    assert np.abs(y - model.predict(X)).mean() > 1e-6 * 1e-4 * y.std()
+    model.fit(centred, y)
+    model.fit(X, y + 0.1 * np.random.default_rng(0).standard_normal(60))
+    model.set_params(loss="squared_error").fit(X, y)
+    X, centred, _ = far_from_zero(1e4)
+    model.set_params(loss="absolute_error").fit(X, centred @ [1.1, -2.3, 0.7])
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_columns_too_far_from_zero_for_coefficients_of_them(dtype):
     X, centred, y = far_from_zero(1e12 if dtype is np.float64 else 1e5)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
+from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 
 import sklearn_adreg.numpy as adnp
@@ -197,6 +198,22 @@ def test_a_class_without_rows(backend: Any, penalty: dict[str, Any]) -> None:
     assert np.abs(model.predict(X) - expected).max() < 1e-5
 
 
+def test_a_class_without_rows_beside_offsets() -> None:
+    """Odds of classes differ so much by row that a predictor's unit tells little."""
+    offset = 3 * np.random.default_rng(0).standard_normal((300, 4))
+    labels = np.argmax(offset[:, :3] + X, axis=1)
+    settings: dict[str, Any] = {"alpha": 1e-2, "l1_ratio": 0.5}
+    model = GradientDescentRegressor(Multinomial(4), **settings)
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* class without rows"):
+        model.fit(X, labels, offset=offset)
+    three = GradientDescentRegressor(Multinomial(3), **settings)
+    three.fit(X, labels, offset=offset[:, :3])
+    assert np.abs(model.coef_[:3] - three.coef_).max() < 1e-4
+    labels[0] = 3  # a class of one row has a minimum, however roughly it is sought
+    for tol in (1e-6, 1e-2):
+        model.set_params(tol=tol).fit(X, labels, offset=offset)
+
+
 @pytest.mark.parametrize(
     ("dtype", "seed"), [(np.float64, 0), (np.float32, 0), (np.float32, 67)]
 )
@@ -235,6 +252,36 @@ def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
         location, scale = model.predict(X).T
         assert np.abs(location - y).max() < 1e-6
         assert scale.max() < 1e-5
+
+
+def test_a_scale_of_one_row_that_a_ridge_bounds() -> None:
+    """One row far out is predicted to 1e-9: with a ridge there is a minimum yet."""
+    rng = np.random.default_rng(24)
+    Z = rng.standard_t(2.0, (300, 3))
+    spread = np.exp(np.clip(Z, -3, 3) @ [0.5, -0.3, 0.2])
+    y = Z[:, 0] + spread * rng.standard_normal(300)
+    model = GradientDescentRegressor(NormalLogLikelihood(), alpha=1.0)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.fit(Z, y)
+    assert not [each for each in said if "no minimum" in str(each.message)]
+    theta = np.column_stack([model.coef_, model.intercept_])
+
+    def objective(theta: np.ndarray) -> float:
+        coefs = theta.reshape(2, 4)
+        location, logarithm = coefs[:, :3] @ Z.T + coefs[:, 3:]
+        density = norm.logpdf(y, location, np.exp(logarithm))
+        return float(np.square(coefs[:, :3]).sum() / 2 - density.mean())
+
+    best = minimize(
+        objective, theta.ravel(), method="Nelder-Mead", options={"maxiter": 300}
+    )
+    assert np.isfinite(best.x).all()
+    assert objective(theta) - best.fun < 1e-4
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* become exact"):
+        model.set_params(alpha=1e-3).fit(X, X @ [1.0, 2.0, 3.0] + 1)
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* become exact"):
+        model.set_params(loss=StudentTLogLikelihood()).fit(X, np.full(300, 3.0))
 
 
 def test_a_scale_that_is_small_beside_the_targets() -> None:

@@ -28,7 +28,7 @@ from sklearn_adreg._descent.loop import State
 from sklearn_adreg._loss.refusals import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.moments import positive_roots
+from sklearn_adreg._rows.moments import positive_roots, weighted_median
 from sklearn_adreg._rows.rows import spread_out
 from sklearn_adreg.losses import Loss
 
@@ -110,11 +110,20 @@ def partly_falls_forever(
     coordinates: Coordinates | None,
     state: State,
     bandwidth: float,
+    basis: np.ndarray | None = None,
 ) -> bool:
     """Whether it falls for ever in some unknowns that nothing bounds, at an optimum.
 
-    Of more than intercepts only dense coordinates without a span can tell.
+    Of more than intercepts only dense coordinates without a span can tell. These are
+    looked at in the span of the `basis` (k, q) of k predictors that rows have slopes
+    in: of what no row sees the last digits fall, or rise.
     """
+    outputs = None if objective.units is None else np.diag(objective.units)
+    if intercepts_alone(penalty, objective):
+        outputs = outputs if basis is None else basis
+        coordinates = Coordinates(np.eye(1), outputs=outputs)
+    elif coordinates is not None:
+        coordinates = replace(coordinates, outputs=outputs)
     free = _flat(objective, penalty, coordinates, state, bandwidth)
     if not free.any():
         return False
@@ -168,16 +177,16 @@ def _flat(
     least = _NULL * float(np.finfo(objective.data.rows.dtype).eps)
     if units is not None:  # slopes of several predictors are differences
         least = float(bandwidth) ** 2
-    if free.sum() <= objective.n_outputs:  # those of intercepts
+    if intercepts_alone(penalty, objective):
+        # Steps that end where little is left to gain leave a tail so much curvature.
+        least = max(least, state.error)
         hessian = some.hessian(bent, np.flatnonzero(free))
-        coordinates = Coordinates(np.eye(1))
     elif coordinates is None or not coordinates.dense or coordinates.span is not None:
         return np.zeros_like(state.theta)
     else:
         hessian = some.hessian(bent) + np.diag(penalty.curvature)
         free = np.full_like(free, True)
-    outputs = None if units is None else np.diag(units)
-    coordinates = replace(coordinates, outputs=outputs)
+    assert coordinates is not None
     hessian = coordinates.hessian(hessian)
     if not np.isfinite(hessian).all():
         return np.zeros_like(state.theta)
@@ -190,23 +199,43 @@ def _flat(
     return np.where(penalty.free, found, 0.0)
 
 
+def intercepts_alone(penalty: Penalty, objective: MeanLoss) -> bool:
+    """Whether no more than the intercepts of the predictors is not penalised."""
+    return int(penalty.free.sum()) <= objective.n_outputs
+
+
 def falls_with_a_scale(
-    objective: MeanLoss, linear: Any, size: float, *, converged: bool
+    objective: MeanLoss,
+    penalty: Penalty,
+    linear: Any,
+    size: float,
+    *,
+    converged: bool,
 ) -> bool:
     """Whether the loss of k predictors a row falls as one of them becomes exact.
 
     It then rises by the `size` of the loss of a unit, or more, where that predictor
     moves by its rounding, or where descent did not converge by the root of rounding.
+    Where a ridge bounds how scales of rows differ one row does not tell: most do.
     """
     rows, weight = objective.data.rows, objective.data.weight
     eps = float(np.finfo(rows.dtype).eps)
-    kept = np.asarray(rows.numpy(linear)[rows.nonzero(weight)], np.float64)
+    counted = rows.nonzero(weight)
+    kept = np.asarray(rows.numpy(linear)[counted], np.float64)
     lengths = _ROUNDINGS * eps * positive_roots(np.square(kept).mean(axis=0))
     if not converged:
         lengths = np.maximum(lengths, np.sqrt(eps) * kept.std(axis=0))
+    bounded = np.count_nonzero(penalty.l2 == 0) <= objective.n_outputs
     highest = objective.value(linear) + _RISEN * size
-    for move in np.diag(lengths):
-        if not objective.value(objective.moved(linear, move)) < highest:
+    for output, move in enumerate(np.diag(lengths)):
+        point = objective.point(objective.moved(linear, move))
+        if point.value < highest:
+            continue
+        shares = rows.numpy(weight)[counted]
+        slopes = rows.numpy(point.slope)[counted, output] / shares
+        # Slopes of zero, or none, are those of squares that overflow.
+        rises = np.where(np.abs(slopes) > 0, slopes * lengths[output], np.inf)
+        if not bounded or weighted_median(rises, shares) >= size:
             return True
     return False
 

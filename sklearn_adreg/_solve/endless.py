@@ -16,6 +16,7 @@ from sklearn_adreg._descent.recession import (
     falls_forever,
     falls_to_an_edge,
     falls_with_a_scale,
+    intercepts_alone,
     partly_falls_forever,
 )
 from sklearn_adreg._objective.mean_loss import MeanLoss
@@ -33,7 +34,8 @@ class End:
     """Where a descent has ended.
 
     Predictors may be `linked`. It is `stuck` where the descent could not go on, short
-    of its tolerance.
+    of its tolerance. Several predictors that rows have slopes along are in the span of
+    the `basis`, if there is one.
     """
 
     objective: MeanLoss
@@ -42,6 +44,7 @@ class End:
     state: State
     linked: bool
     stuck: bool
+    basis: np.ndarray | None = None
 
     def of_one(self) -> Endless:
         """Why there is no minimum, if there is none, whatever the units."""
@@ -59,10 +62,13 @@ class End:
         The `size` is the loss of a unit. Classes run off while steps are short: it is
         asked of any end where some predictor is many units off.
         """
-        linear = self.state.point.linear
-        if falls_with_a_scale(self.objective, linear, size, converged=not self.stuck):
+        objective, linear = self.objective, self.state.point.linear
+        exact = falls_with_a_scale(
+            objective, self.penalty, linear, size, converged=not self.stuck
+        )
+        if exact:
             return "exact"
-        if not self._off:
+        if not (self._off or intercepts_alone(self.penalty, self.objective)):
             return ""
         far = falls_forever(self.objective, self.penalty, self.state.theta)
         return "far" if far or self._partly_endless else ""
@@ -76,7 +82,7 @@ class End:
         coordinates = method.coordinates if isinstance(method, QuasiNewton) else None
         bandwidth = float(np.cbrt(np.finfo(objective.data.rows.dtype).eps))
         return partly_falls_forever(
-            objective, self.penalty, coordinates, self.state, bandwidth
+            objective, self.penalty, coordinates, self.state, bandwidth, self.basis
         )
 
     @property

@@ -138,7 +138,8 @@ class Problem:
         size = min(outputs.size, 1.0) if self.traits.linked else outputs.size
         goal = self._goal(1.0, size, 1.0, near)
         state = measured._towards(goal, 1.0, theta, point, near)
-        state = state._replace(endless=measured._end(state).of_outputs(size))
+        end = replace(measured._end(state), basis=outputs.basis)
+        state = state._replace(endless=end.of_outputs(size))
         if outputs.basis is None:
             return state
         theta = np.where(free, outputs.spanned(state.theta), state.theta)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sklearn_adreg._descent.loop import Solution
+from sklearn_adreg._descent.loop import SIZE_SHARE, Solution
 from sklearn_adreg._solve.task import Fit, Task
 
 # Rows that tell how large the terms of predictions are, drawn in proportion to their
@@ -20,6 +20,13 @@ _ROWS = 1 << 6
 # Part of its bound that rounding is: 0.1 to 0.4 in nine of ten of 300 fits of 1 to 15
 # columns, 1e2 to 1e4 (float32) and 1e5 to 1e11 standard deviations from zero.
 _SEEN = 0.2
+# How far predictions are moved both ways, in units of their mean rounding: the rows of
+# a fit are off by one or two of these already (twelve rows: by 2 to 7, a loss that is
+# missed by 1.9 tolerances; of 360 other fits of six losses none is told).
+_SPREAD = 4.0
+# Roundings up to so many units in the last place are those of any sum of a few terms,
+# and of the targets: no other coefficients hold more digits.
+_ORDINARY = 64.0
 
 
 def rounding_of_predictions(task: Task, fit: Fit, found: Solution) -> float:
@@ -42,6 +49,39 @@ def rounding_of_predictions(task: Task, fit: Fit, found: Solution) -> float:
     units = np.maximum(distances, _units(task, fit.y[some]))
     rounding = _SEEN * np.finfo(X.dtype).eps * (sizes / units).mean(axis=0)
     return float(rounding.max())
+
+
+def rounding_costs(task: Task, fit: Fit, found: Solution, rounding: float) -> bool:
+    """Whether predictions rounded by so much miss the objective by more than `tol`.
+
+    Or by half of its digits, if that is more. Where a loss with kinks is about zero in
+    all rows it rises in proportion to what its predictions are off. Of smooth ones it
+    is the square, and nothing behind a link.
+    """
+    linked = getattr(task.loss, "inverse_link", None) is not None
+    eps = float(np.finfo(fit.X.dtype).eps)
+    tol = max(task.tol, float(np.sqrt(eps)))
+    few = rounding <= max(tol * SIZE_SHARE, _ORDINARY * eps)
+    if linked or task.n_outputs > 1 or few:
+        return False
+    some = _drawn(fit.X.shape[0], fit.weight)
+    y, predicted = fit.y[some], fit.X[some] @ found.coef + found.intercept
+    if fit.offset is not None:
+        predicted = predicted + fit.offset[some]
+    beside = dict(
+        zip(fit.row_names, (each[some] for each in fit.row_data), strict=True)
+    )
+
+    def losses(of: np.ndarray) -> np.ndarray:
+        columns = zip(y.T, of.T, strict=True)
+        return np.array([np.mean(task.loss(*each, **beside)) for each in columns])
+
+    unit = np.broadcast_to(_units(task, y), y.shape[1])
+    here, off = losses(predicted), _SPREAD * rounding * unit
+    risen = (losses(predicted + off) + losses(predicted - off)) / 2
+    size = (losses(y + unit) + losses(y - unit)) / 2
+    enough = tol * np.maximum(np.abs(here), SIZE_SHARE * size)
+    return bool((risen - here > enough).any())
 
 
 def _drawn(n_rows: int, weight: np.ndarray | None) -> np.ndarray:
