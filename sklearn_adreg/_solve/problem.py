@@ -207,13 +207,14 @@ class Problem:
     def _holds_digits(self) -> bool:
         """Whether predictors are what theta says, as far as tol asks for it.
 
-        Of columns that are not whitened it is not known.
+        Of columns that are not whitened it is not known; but descents on squared error
+        lead no predictor further than the residuals of the start.
         """
-        if not isinstance(self.method, QuasiNewton):
-            return False
-        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
-        few = self.method.coordinates.condition < _FEWEST_DIGITS * self.tol / eps
-        return self.method.coordinates.dense and few
+        dtype, method = self.objective.data.rows.dtype, self.method
+        if not isinstance(method, QuasiNewton):
+            return self.constant is not None and dtype == np.float64
+        most = _FEWEST_DIGITS * self.tol / float(np.finfo(dtype).eps)
+        return method.coordinates.dense and method.coordinates.condition < most
 
     @property
     def _may_be_straight(self) -> bool:
@@ -328,14 +329,13 @@ class Problem:
     ) -> Goal:
         """When to stop, in these units."""
         reach = scale if near is None else min(near * spread, scale)
-        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
         return Goal(
             self.tol,
             self.max_iter,
             scale,
             SIZE_SHARE * size,
             reach,
-            eps,
+            float(np.finfo(self.objective.data.rows.dtype).eps),
             self.report,
             self.rough,
         )
@@ -377,7 +377,6 @@ def problem_of(
     penalty = task.penalty(rows.shape[1] - task.intercept)
     # Least squares, where it is known, is that of one predictor.
     start = prepared.theta if task.n_outputs == 1 else None
-    given = fit.start
     _, method = way(task)
     problem = Problem(
         objective,
@@ -393,11 +392,12 @@ def problem_of(
         prepared.unseen,
         np.zeros(rows.shape[1]) if fit.squared else None,
     )
-    if given is None:
+    if fit.start is None:
         return problem, None
+    coef, intercept = fit.start
     if task.n_outputs > 1:
-        return problem, rows.inner(*given).reshape(-1)
-    return problem, rows.inner(given[0][:, column], given[1][column])
+        return problem, rows.inner(coef, intercept).reshape(-1)
+    return problem, rows.inner(coef[:, column], intercept[column])
 
 
 def silent(_values: Any) -> None:
