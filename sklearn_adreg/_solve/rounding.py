@@ -77,9 +77,10 @@ def rounding_costs(task: Task, fit: Fit, found: Solution, rounding: float) -> bo
         return np.array([np.mean(task.loss(*each, **beside)) for each in columns])
 
     unit = np.broadcast_to(_units(task, y), y.shape[1])
-    here, off = losses(predicted), _SPREAD * rounding * unit
-    risen = (losses(predicted + off) + losses(predicted - off)) / 2
-    size = (losses(y + unit) + losses(y - unit)) / 2
+    off = _SPREAD * rounding * unit
+    with np.errstate(all="ignore"):  # the loss may not be defined a unit away
+        here, size = losses(predicted), (losses(y + unit) + losses(y - unit)) / 2
+        risen = (losses(predicted + off) + losses(predicted - off)) / 2
     enough = tol * np.maximum(np.abs(here), SIZE_SHARE * size)
     return bool((risen - here > enough).any())
 
