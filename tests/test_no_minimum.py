@@ -284,6 +284,16 @@ def test_a_scale_of_one_row_that_a_ridge_bounds() -> None:
         model.set_params(loss=StudentTLogLikelihood()).fit(X, np.full(300, 3.0))
 
 
+@pytest.mark.parametrize("seed", [8, 10])
+def test_a_scale_that_goes_to_zero_in_float32(seed: int) -> None:
+    """Three rows on a line: curvatures overflow on the way to the scale of zero."""
+    Z = np.random.default_rng(seed).normal(size=(3, 1)).astype(np.float32)
+    model = GradientDescentRegressor(NormalLogLikelihood())
+    with pytest.warns(ConvergenceWarning, match=r"no minimum.* become exact"):
+        model.fit(Z, 2 * Z[:, 0] + 1)
+    assert np.isfinite(model.coef_).all()
+
+
 def test_a_scale_that_is_small_beside_the_targets() -> None:
     y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * np.random.default_rng(0).standard_normal(300)
     location, scale = (

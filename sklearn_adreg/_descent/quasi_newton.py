@@ -199,6 +199,8 @@ class QuasiNewton:
             state.point, goal.curvature_bandwidth, goal.scale, times if newton else 0
         )
         mean = bent.mean_curvature or goal.curvature
+        if not np.isfinite(mean):  # near the end of the float type
+            mean = goal.curvature
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
