@@ -198,9 +198,7 @@ class QuasiNewton:
         some, bent = objective.curved(
             state.point, goal.curvature_bandwidth, goal.scale, times if newton else 0
         )
-        mean = bent.mean_curvature or goal.curvature
-        if not np.isfinite(mean):  # near the end of the float type
-            mean = goal.curvature
+        mean = _usable(bent.mean_curvature) or goal.curvature
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
@@ -271,6 +269,11 @@ def _eigen(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = np.ix_(index, index)
         values[index], vectors[part] = np.linalg.eigh(hessian[part])
     return values, vectors
+
+
+def _usable(curvature: float | None) -> float:
+    """Return a mean curvature, or zero where there is none in the float type."""
+    return curvature if curvature is not None and np.isfinite(curvature) else 0.0
 
 
 def _damped(
