@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from sklearn_adreg._habits import Followed, Shown, in_fit_context
+from sklearn_adreg._habits import Followed, Shown, all_or_nothing, in_fit_context
 from sklearn_adreg._loss.linear import labels_of, loss_of_fit, predictions
 from sklearn_adreg._pickled import Pickled
 from sklearn_adreg._regressor import GradientDescentRegressor, linear_predictor
@@ -298,16 +298,11 @@ class GradientDescentClassifier(
         """
         beside = {"sample_weight": sample_weight, "offset": offset}
         beside["row_data"] = row_data
-        with self._followed(X, y, beside) as step:
-            before = dict(vars(self))
-            try:
-                model, given, held = self._coded(X, y, sample_weight)
-                # Here, so that its warnings point at the line that called fit.
-                model._fit(*given, offset, row_data, step=step, held=held)
-                return self._store(model)
-            except BaseException:
-                self.__dict__ = before
-                raise
+        with self._followed(X, y, beside) as step, all_or_nothing(self):
+            model, given, held = self._coded(X, y, sample_weight)
+            # Here, so that its warnings point at the line that called fit.
+            model._fit(*given, offset, row_data, step=step, held=held)
+            return self._store(model)
 
     set_params = GradientDescentRegressor.set_params
 
@@ -442,8 +437,7 @@ class GradientDescentClassifier(
         if n_classes > 2 and of_classes is not None:
             loss, target = of_classes(n_classes), index
         elif n_classes > 2:
-            mine = index[:, None] == np.arange(n_classes)
-            target = np.where(mine, second, first)
+            target = np.where(index[:, None] == np.arange(n_classes), second, first)
         else:
             target = np.where(index, second, first)
         parameters = {name: getattr(self, name) for name in _HANDED_ON}

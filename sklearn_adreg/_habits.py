@@ -40,6 +40,17 @@ def in_fit_context(method: Method) -> Method:
     return decorated
 
 
+@contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was before, where an error ends its fit."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
+
+
 class Shown:
     """An estimator that links to its page, and shows a loss that is a lambda."""
 

@@ -19,7 +19,14 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_adreg._descent.loop import Solution
-from sklearn_adreg._habits import Callback, Followed, Shown, in_fit_context, with_steps
+from sklearn_adreg._habits import (
+    Callback,
+    Followed,
+    Shown,
+    all_or_nothing,
+    in_fit_context,
+    with_steps,
+)
 from sklearn_adreg._loss.linear import (
     fitted_loss,
     loss_of_fit,
@@ -360,13 +367,8 @@ class GradientDescentRegressor(
         """
         beside = {"sample_weight": sample_weight, "offset": offset}
         beside["row_data"] = row_data
-        with self._followed(X, y, beside) as step:
-            before = dict(vars(self))
-            try:
-                return self._fit(X, y, **beside, step=step)
-            except BaseException:
-                self.__dict__ = before
-                raise
+        with self._followed(X, y, beside) as step, all_or_nothing(self):
+            return self._fit(X, y, **beside, step=step)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name.

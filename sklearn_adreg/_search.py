@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.measures import make_router, routed
 from sklearn_adreg._cv.search import Search, checked_alphas, checked_epsilons
-from sklearn_adreg._habits import Shown, in_fit_context
+from sklearn_adreg._habits import Shown, all_or_nothing, in_fit_context
 from sklearn_adreg._loss.linear import needs_positive
 from sklearn_adreg._loss.outputs import outputs_of
 from sklearn_adreg._pickled import Pickled
@@ -287,19 +287,11 @@ class GradientDescentRegressorCV(
         GradientDescentRegressorCV
             The estimator itself; after an error it is as it was before.
         """
-        before = dict(vars(self))
-        for name in [name for name in before if name.endswith("_")]:
-            delattr(self, name)  # what was chosen before may not be chosen again
-        try:
-            known = {
-                "sample_weight": sample_weight,
-                "offset": offset,
-                "row_data": row_data,
-            }
+        known = {"sample_weight": sample_weight, "offset": offset, "row_data": row_data}
+        with all_or_nothing(self):
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)  # what was chosen before may not be chosen again
             return self._fit(X, y, known, params)
-        except BaseException:
-            self.__dict__ = before
-            raise
 
     predict = GradientDescentRegressor.predict
     score = GradientDescentRegressor.score

@@ -122,7 +122,9 @@ def partly_falls_forever(
     if intercepts_alone(penalty, objective):
         outputs = outputs if basis is None else basis
         coordinates = Coordinates(np.eye(1), outputs=outputs)
-    elif coordinates is not None:
+    elif coordinates is None or not coordinates.dense or coordinates.span is not None:
+        return False
+    else:
         coordinates = replace(coordinates, outputs=outputs)
     free = _flat(objective, penalty, coordinates, state, bandwidth)
     if not free.any():
@@ -167,7 +169,7 @@ def _last_fall(objective: MeanLoss, linear: Any, ray: Any, least: float) -> floa
 def _flat(
     objective: MeanLoss,
     penalty: Penalty,
-    coordinates: Coordinates | None,
+    coordinates: Coordinates,
     state: State,
     bandwidth: float,
 ) -> np.ndarray:
@@ -181,12 +183,9 @@ def _flat(
         # Steps that end where little is left to gain leave a tail so much curvature.
         least = max(least, state.error)
         hessian = some.hessian(bent, np.flatnonzero(free))
-    elif coordinates is None or not coordinates.dense or coordinates.span is not None:
-        return np.zeros_like(state.theta)
     else:
         hessian = some.hessian(bent) + np.diag(penalty.curvature)
         free = np.full_like(free, True)
-    assert coordinates is not None
     hessian = coordinates.hessian(hessian)
     if not np.isfinite(hessian).all():
         return np.zeros_like(state.theta)
