@@ -7,7 +7,7 @@ lower far out along the ray to where it stopped falls along all of that ray.
 
 If only some unknowns run off, as those of a level of a category without events do, the
 others rise on that ray. Rows that bend do not move with those that do: what runs off is
-the part of the unknowns in the null space of the Hessian.
+a direction of the recession cone in the null space of the Hessian.
 
 With several predictors a row one may be the logarithm of a scale: where the other can
 be exact, minus the logarithm of a density falls with the scale, down to where rounding
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_adreg._descent.constant import slopes_at
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import State
+from sklearn_adreg._descent.recession_cone import has_tail_along, recession_direction
 from sklearn_adreg._loss.refusals import unbounded
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
@@ -34,24 +34,14 @@ from sklearn_adreg.losses import Loss
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32
-# How far where other unknowns are at their optimum, which rounding of an eigenvector
-# and of slopes moves (2^10: 5 of 12 Poisson fits with a level without events are
-# missed); and eigenvalues that are rounding of the largest, in its units.
-_FAR_ALONE, _NULL = 2.0**6, 64.0
-# What still falls there is a tail if it does not end a little further on, as what is
-# flat from somewhere does, and does not rise far out: by this part of its slope.
-_FURTHER_ON, _STEADY = 2.0**-5, 1e-2
+# Eigenvalues that are rounding of the largest, in its units.
+_NULL = 64.0
 # Rows that are asked first; all are where these fall without end.
 _SOME_ROWS = 1 << 13
 # Values that differ by fewer units in the last place are equal: sums over rows.
 _GAIN_NOISE = 100.0
-# How near the last fall of a part of the unknowns is sought, and how closely: a tail
-# is exp(-16) there in float32, exp(-36) in float64, and that of 2^(-1/16) of the way 2
-# to 5 times as much. What is flat from somewhere still falls by a tenth of its gain.
-_NEAREST, _BISECTIONS = 2.0**-12, 4
 # Where nothing falls any more in floats, the last slope on the way there is looked at:
 # of a tail it is this part of all that was gained, and more where a loss becomes flat.
-# (In a tail of a part of the unknowns it is the root of rounding: 1e-4 in float32.)
 # The way is halved down to 2^-32 of that to theta, and theta itself is not looked at:
 # it may be next to where a loss becomes flat.
 _TAIL, _INWARD, _BESIDE = 1e-8, 64, 0.7
@@ -126,44 +116,10 @@ def partly_falls_forever(
         return False
     else:
         coordinates = replace(coordinates, outputs=outputs)
-    free = _flat(objective, penalty, coordinates, state, bandwidth)
-    if not free.any():
-        return False
-    eps = float(np.finfo(objective.data.rows.dtype).eps)
-    linear, ray = objective.linear_predictor(state.theta), objective.ray(free)
-    start, end, far = (objective.point(linear, ray, t) for t in (-1, 0, _FAR_ALONE))
-    gained, noise = start.value - end.value, _GAIN_NOISE * eps * abs(end.value)
-    if objective.units is not None:
-        # The differences of predictors that go far together are rounded there: without
-        # this 7 of 39 softmax fits in float32 with a class apart are missed, not 0.
-        sizes = np.abs(objective.data.rows.numpy(far.linear)).max(axis=0)
-        noise += eps * float(sizes @ slopes_at(objective, end)[1])
-    if not (gained > noise and far.value <= end.value + noise):
-        return False
-    still, slope = far.directional_derivative, end.directional_derivative
-    if far.value < end.value - noise and still <= -_STEADY * slope:
-        beyond = objective.point(linear, ray, _FURTHER_ON).directional_derivative
-        return beyond < _STEADY * slope < 0
-    last = _last_fall(objective, linear, ray, eps * gained)
-    return last < np.sqrt(eps) * gained
-
-
-def _last_fall(objective: MeanLoss, linear: Any, ray: Any, least: float) -> float:
-    """Fall on the way along the ray, per its length, where it is last seen."""
-
-    def fall(distance: float) -> float:
-        point = objective.point(linear, ray, distance - 1.0)
-        return -distance * point.directional_derivative
-
-    distance = 1.0
-    while distance > _NEAREST and not fall(distance) > least:
-        distance /= 2
-    factor = 2.0
-    for _ in range(_BISECTIONS):
-        factor = factor**0.5
-        if fall(distance * factor) > least:
-            distance *= factor
-    return fall(distance)
+    span = _flat(objective, penalty, coordinates, state, bandwidth)
+    linear = objective.linear_predictor(state.theta)
+    found = recession_direction(objective, linear, span)
+    return found is not None and has_tail_along(objective, linear, found)
 
 
 def _flat(
@@ -173,7 +129,7 @@ def _flat(
     state: State,
     bandwidth: float,
 ) -> np.ndarray:
-    """Part of theta that is not penalised and in the null space of the Hessian."""
+    """Null space (p, q) of the Hessian, in what is not penalised."""
     some, bent = objective.curved(state.point, bandwidth)
     units, free = objective.units, penalty.free
     least = _NULL * float(np.finfo(objective.data.rows.dtype).eps)
@@ -182,20 +138,20 @@ def _flat(
     if intercepts_alone(penalty, objective):
         # Steps that end where little is left to gain leave a tail so much curvature.
         least = max(least, state.error)
-        hessian = some.hessian(bent, np.flatnonzero(free))
+        seen, hessian = free, some.hessian(bent, np.flatnonzero(free))
     else:
         hessian = some.hessian(bent) + np.diag(penalty.curvature)
-        free = np.full_like(free, True)
+        seen = np.full_like(free, True)
     hessian = coordinates.hessian(hessian)
     if not np.isfinite(hessian).all():
-        return np.zeros_like(state.theta)
+        return np.empty((len(free), 0))
     values, vectors = np.linalg.eigh(hessian)
     null = vectors[:, values <= least * values[-1]]
-    found = np.zeros_like(state.theta)
-    unknowns = coordinates.unknowns(state.theta[free])
-    found[free] = coordinates.theta(null @ (null.T @ unknowns))
+    span = np.zeros((len(free), null.shape[1]))
+    for column, unknowns in zip(span.T, null.T, strict=True):
+        column[seen] = coordinates.theta(unknowns)
     # The loss alone is steep in what is penalised.
-    return np.where(penalty.free, found, 0.0)
+    return np.where(penalty.free[:, None], span, 0.0)
 
 
 def intercepts_alone(penalty: Penalty, objective: MeanLoss) -> bool:
