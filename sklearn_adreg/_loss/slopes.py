@@ -70,7 +70,7 @@ def _in_window(
     # Away from kinks the mean of the ends' is as good, and loses no digits of outliers.
     # An end on a corner of infinite slope, as of abs(y - z) ** 0.5, tells none.
     known = xp.isfinite(rise)
-    smooth = known & is_same_piece(high[1], low[1])
+    smooth = known & is_same_piece(rise, high[1], low[1])
     length = xp.where(length > 0, length, 1.0)
     secant = (high[0] - low[0]) / length
     slope = xp.where(smooth, (high[1] + low[1]) / 2, secant)
@@ -103,7 +103,7 @@ def _in_cross(
         columns.append(slope)
         rise = slope_high - slope_low
         # Of a row whose slopes by all predictors are those of one piece.
-        straight = is_same_piece(slope_high, slope_low).all(axis=1)
+        straight = is_same_piece(rise, slope_high, slope_low).all(axis=1)
         known = xp.isfinite(rise) & ~straight[:, None]
         length = xp.where(length > 0, length, 1.0)[:, None]
         rows.append(xp.where(known, rise, 0.0) / length)
@@ -113,6 +113,6 @@ def _in_cross(
     return value, xp.stack(columns, axis=1), symmetric
 
 
-def is_same_piece(one: Any, other: Any) -> Any:
-    """Whether slopes are those of one straight piece, but for rounding."""
-    return abs(one - other) <= _SAME_PIECE * (abs(one) + abs(other))
+def is_same_piece(rise: Any, one: Any, other: Any) -> Any:
+    """Whether slopes that differ by a rise are those of one straight piece."""
+    return abs(rise) <= _SAME_PIECE * (abs(one) + abs(other))

@@ -294,7 +294,8 @@ def _beyond(xp: Any, linear: Any, centre: Any, reach: Any, bandwidth: Any) -> An
 
 
 def _differs(_xp: Any, slope: Any, other: Any) -> Any:
-    return (~is_same_piece(slope, other).all(axis=1),), ()
+    same = is_same_piece(slope - other, slope, other)
+    return (~same.all(axis=1),), ()
 
 
 def _newly_straight(_xp: Any, curvature: Any, reach: Any) -> Any:
