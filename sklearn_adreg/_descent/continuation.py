@@ -17,7 +17,7 @@ import numpy as np
 
 from sklearn_adreg._descent.corner import Bent, corner, may_be_corner
 from sklearn_adreg._descent.loop import Goal, Method, State, at, hidden, minimise
-from sklearn_adreg._objective.mean_loss import MeanLoss
+from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.straight import Settled
 from sklearn_adreg._objective.visitors import weighted
@@ -58,7 +58,8 @@ def narrow(
 ) -> State:
     """Minimise a loss with kinks, through windows that narrow; see `minimise`.
 
-    Of the state its theta and its point are used, not its gradient. Windows begin at
+    Of the state its theta and its point are used, not its gradient; the point that is
+    returned is one of all rows, maybe without their slopes. Windows begin at
     `spread`, the median residual, or at `near`, an upper estimate of the change of the
     linear predictors to the optimum (but for a few rows), where it is known. With
     `straight` rows are summed up where they are straight: the loss must be convex. With
@@ -98,6 +99,9 @@ def narrow(
         share = _HIDDEN_TOLERANCE * enough / obscured if obscured > 0 else 0.0
         cut = max(1 / _MOST_NARROWING, min(share, 1 / _LEAST_NARROWING))
         bandwidth = max(cut * bandwidth, smallest)
+    if settled is not None:  # of rows that are summed up no more is known
+        point = Point(linear, state.point.value, None, None, 0.0, None)
+        state = state._replace(point=point)
     return _or_start(goal, start, state)
 
 

@@ -70,7 +70,7 @@ def _in_window(
     # Away from kinks the mean of the ends' is as good, and loses no digits of outliers.
     # An end on a corner of infinite slope, as of abs(y - z) ** 0.5, tells none.
     known = xp.isfinite(rise)
-    smooth = known & (abs(rise) <= _SAME_PIECE * (abs(high[1]) + abs(low[1])))
+    smooth = known & is_same_piece(rise, high[1], low[1])
     length = xp.where(length > 0, length, 1.0)
     secant = (high[0] - low[0]) / length
     slope = xp.where(smooth, (high[1] + low[1]) / 2, secant)
@@ -101,9 +101,18 @@ def _in_cross(
         ends = (high, slope_high[:, axis]), (low, slope_low[:, axis])
         middle, slope, _ = _in_window(xp, *ends, length)
         columns.append(slope)
-        rise = (slope_high - slope_low) / xp.where(length > 0, length, 1.0)[:, None]
-        rows.append(xp.where(xp.isfinite(rise), rise, 0.0))
+        rise = slope_high - slope_low
+        # Of a row whose slopes by all predictors are those of one piece.
+        straight = is_same_piece(rise, slope_high, slope_low).all(axis=1)
+        known = xp.isfinite(rise) & ~straight[:, None]
+        length = xp.where(length > 0, length, 1.0)[:, None]
+        rows.append(xp.where(known, rise, 0.0) / length)
         value = value + middle / n_predictors
     curvature = xp.stack(rows, axis=1)
     symmetric = (curvature + xp.swapaxes(curvature, 1, 2)) / 2
     return value, xp.stack(columns, axis=1), symmetric
+
+
+def is_same_piece(rise: Any, one: Any, other: Any) -> Any:
+    """Whether slopes that differ by a rise are those of one straight piece."""
+    return abs(rise) <= _SAME_PIECE * (abs(one) + abs(other))

@@ -124,6 +124,13 @@ class MeanLoss:
             one = Data(alone, alone.vector(target[:, j]), weight, beside, known)
             yield replace(self, data=one)
 
+    @property
+    def level(self) -> Any:
+        """Linear predictors that are zero."""
+        rows = self.data.rows
+        shape = () if self.units is None else (self.n_outputs,)
+        return rows.vector(np.zeros((rows.shape[0], *shape)))
+
     def linear_predictor(self, theta: np.ndarray) -> Any:
         """Linear predictors at theta; one product with X."""
         rows, _, _, offset, _ = self.data
@@ -172,10 +179,7 @@ class MeanLoss:
 
     def at(self, theta: np.ndarray) -> Point:
         """Differentiate at theta, with the gradient, from one reading of X."""
-        rows, _, _, offset, _ = self.data
-        if offset is None:
-            shape = () if self.units is None else (self.n_outputs,)
-            offset = rows.vector(np.zeros((rows.shape[0], *shape)))
+        offset = self.level if self.data.offset is None else self.data.offset
         return self._visited_once(Kept(self._slopes(1)), offset, theta)
 
     def after(self, linear: Any, direction: np.ndarray) -> Point | None:

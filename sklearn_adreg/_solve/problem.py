@@ -219,9 +219,9 @@ class Problem:
     @property
     def _may_be_straight(self) -> bool:
         """Whether rows are worth summing up where they are straight."""
-        rows, n_outputs = self.objective.data.rows, self.objective.n_outputs
+        rows = self.objective.data.rows
         many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
-        return many and self.traits.convex and n_outputs == 1
+        return many and self.traits.convex
 
     @property
     def _may_have_corners(self) -> bool:
