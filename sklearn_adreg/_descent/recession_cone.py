@@ -28,10 +28,10 @@ from sklearn_adreg._descent.constant import slopes_at
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 
 # How far out the slopes of rows are looked at; less where they overflow there.
-_FARTHEST = 2.0**32
+_OUTERMOST = 2.0**32
 # Planes that join at a time, those that are crossed most, and how often. (Five classes
 # of 150 rows in five columns take 8 rounds at the most.)
-_JOINING, _MOST_ROUNDS = 256, 64
+_PLANES, _MOST_PROGRAMMES = 256, 64
 # Growth that is none, relative to what slopes could make of a direction, or the root of
 # rounding where this is more: programmes are solved to 1e-7, and where rows bend the
 # span is flat up to rounding. What falls by less does not fall.
@@ -42,7 +42,7 @@ _ASKED, _FALLING = 64, 1e-2
 # Slopes are followed down to so many times the growth that is none. On the way through
 # equal ratios a tail takes equal steps, a logistic loss 0.94 to 1 times the one before,
 # and a squared hinge 0.02 to 0.15 times. Ways are halved so often.
-_ABOVE, _AS_FAR, _HALVINGS = 10.0, 0.5, 64
+_ABOVE, _AS_FAR, _TAIL_HALVINGS = 10.0, 0.5, 64
 
 
 def recession_direction(
@@ -61,7 +61,7 @@ def recession_direction(
     if not most * least < steepest < np.inf:
         return None
     planes = np.empty((0, len(falls)))
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MOST_PROGRAMMES):
         bounds = np.zeros(len(planes))
         found = linprog(-falls / steepest, planes, bounds, bounds=(-1, 1))
         if found.x is None or not -found.fun > least:
@@ -81,14 +81,14 @@ def _crossed(
 ) -> np.ndarray:
     """Planes (m, q) of the cone that a direction crosses, those crossed most."""
     rows, k, ray = objective.data.rows, objective.n_outputs, objective.ray(direction)
-    point = _far(objective, linear, ray, _FARTHEST)
+    point = _far(objective, linear, ray, _OUTERMOST)
     slope, moved = _by_row(objective, point.slope, ray)
     sizes = np.abs(moved).max(axis=1)
     sizes = np.maximum(sizes, np.sqrt(np.square(sizes).mean()))
     steepest = np.abs(slope).sum(axis=1) * sizes
     growth = (slope * moved).sum(axis=1) / np.where(steepest > 0, steepest, 1.0)
     index = np.flatnonzero(~(growth <= _no_growth(objective)))
-    index = np.sort(index[np.argsort(growth[index])[-_JOINING:]])
+    index = np.sort(index[np.argsort(growth[index])[-_PLANES:]])
     few, _ = rows.take(index)
     images = few.numpy(few.matvec(span.reshape(len(span) // k, -1)))
     images = np.asarray(images, np.float64).reshape(-1, k, span.shape[1])
@@ -123,8 +123,8 @@ def _how_far(
     few: MeanLoss, at: np.ndarray, moved: np.ndarray, back: float, least: np.ndarray
 ) -> np.ndarray:
     """How far each row moves, from so far back, until it falls less steeply."""
-    near, far = np.full(len(at), back), np.full(len(at), _FARTHEST)
-    for _ in range(_HALVINGS):
+    near, far = np.full(len(at), back), np.full(len(at), _OUTERMOST)
+    for _ in range(_TAIL_HALVINGS):
         middle = (near + far) / 2
         there = at + middle[:, None] * moved
         there = few.data.rows.vector(there if few.n_outputs > 1 else there[:, 0])
