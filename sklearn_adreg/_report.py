@@ -130,7 +130,12 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
     elif solution.n_iter < params["max_iter"]:
         reason = "rounding errors stopped it, or steps that long led no closer"
-        remedy = "Increase tol, or pass X and y in float64 where they are float32."
+        remedy = (
+            "Increase tol, or pass X and y in float64 where they are float32. A loss "
+            "with a scale may have no minimum where few rows have most of the weight, "
+            "or lie far from all others: look at sample_weight and the largest values "
+            "of X."
+        )
     else:
         reason, remedy = _too_few_steps(solution, params)
     reached = ""

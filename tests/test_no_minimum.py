@@ -294,13 +294,16 @@ def test_a_scale_that_goes_to_zero_in_float32(seed: int) -> None:
     assert np.isfinite(model.coef_).all()
 
 
-def test_a_row_that_decides_its_own_prediction() -> None:
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_a_row_that_decides_its_own_prediction(l1_ratio: float) -> None:
     """With a ridge the minimum is at a scale of exp(-1e5), which floats do not hold."""
     rng = np.random.default_rng(0)
     column = rng.standard_normal((60, 1))
     column[0] = -500
     y = rng.standard_normal(60)
-    model = GradientDescentRegressor(NormalLogLikelihood(), alpha=0.03)
+    model = GradientDescentRegressor(
+        NormalLogLikelihood(), alpha=0.03, l1_ratio=l1_ratio
+    )
     with pytest.warns(ConvergenceWarning, match=r"no minimum that floats.* one row"):
         model.fit(column, y)
     assert np.isfinite(model.loss_curve_).all()

@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sklearn_adreg._descent.coordinates import Coordinates
 from sklearn_adreg._descent.loop import Goal, Objective, State, Step
+from sklearn_adreg._objective.curvature import usable
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.semidefinite import Semidefinite
 
@@ -199,7 +200,7 @@ class QuasiNewton:
         some, bent = objective.curved(
             state.point, goal.curvature_bandwidth, goal.scale, times if newton else 0
         )
-        mean = _usable(bent.mean_curvature) or goal.curvature
+        mean = usable(bent.mean_curvature) or goal.curvature
         weakest = goal.weakest_damping(state.curve[-1], mean)
         floor = max(floor, min(weakest, _STRONGEST))
         if not self.coordinates.dense:
@@ -282,11 +283,6 @@ def _eigen_of_block(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if values[0] < len(values) * np.finfo(float).eps * values[-1]:
         return Semidefinite(hessian).eigen()
     return values, vectors
-
-
-def _usable(curvature: float | None) -> float:
-    """Return a mean curvature, or zero where there is none in the float type."""
-    return curvature if curvature is not None and np.isfinite(curvature) else 0.0
 
 
 def _damped(
