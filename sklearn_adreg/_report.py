@@ -132,7 +132,7 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         reason = "rounding errors stopped it, or steps that long led no closer"
         remedy = (
             "Increase tol, or pass X and y in float64 where they are float32. A loss "
-            "with a scale may have no minimum where few rows have most of the weight, "
+            "with a scale may fall for ever where few rows have most of the weight, "
             "or lie far from all others: look at sample_weight and the largest values "
             "of X."
         )
