@@ -280,7 +280,8 @@ def _eigen_of_block(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     this. They take 0.7 of the time.
     """
     values, vectors = np.linalg.eigh(hessian)
-    if values[0] < len(values) * np.finfo(float).eps * values[-1]:
+    rounding = len(values) * np.finfo(float).eps * values[-1:]
+    if (values[:1] < rounding).any():  # of no unknowns there are none
         return Semidefinite(hessian).eigen()
     return values, vectors
 
