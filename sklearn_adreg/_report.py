@@ -130,7 +130,12 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
     elif solution.n_iter < params["max_iter"]:
         reason = "rounding errors stopped it, or steps that long led no closer"
-        remedy = "Increase tol, or pass X and y in float64 where they are float32."
+        remedy = (
+            "Increase tol, or pass X and y in float64 where they are float32. A loss "
+            "with a scale may fall for ever where few rows have most of the weight, "
+            "or lie far from all others: look at sample_weight and the largest values "
+            "of X."
+        )
     else:
         reason, remedy = _too_few_steps(solution, params)
     reached = ""
@@ -201,10 +206,11 @@ def _endless(reason: Endless, params: dict[str, Any]) -> str:
     """Compose the warning for an objective without a minimum."""
     if reason == "exact":
         return (
-            "The objective has no minimum at finite coefficients: it falls as "
+            "The objective has no minimum that floats can hold: it falls as "
             "predictions become exact, as a scale goes to zero where y is a linear "
-            "function of X, or the same in all rows. Got what descent had reached, "
-            "where rounding decides. Check y, and whether X holds it; or use a loss "
+            "function of X, the same in all rows, or decided by one row that lies far "
+            "from all others. Got what descent had reached, where rounding decides. "
+            "Check y, whether X holds it, and the largest values of X; or use a loss "
             "without a scale, such as 'squared_error' or 'huber'."
         )
     remedy = (

@@ -29,7 +29,7 @@ from sklearn_adreg._validation import (
     checked_offset,
     checked_row_data,
     checked_target,
-    checked_weights,
+    unsummed_weights,
 )
 from sklearn_adreg.backends import Backend
 from sklearn_adreg.losses import Loss, Name, get_loss
@@ -327,7 +327,7 @@ class GradientDescentRegressorCV(
         given = X, y
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
         check_place(X, self.device, self)
-        weights = checked_weights(known["sample_weight"], X)
+        weights = unsummed_weights(known["sample_weight"], X)
         for_splitter, measures = routed(self, known, params)
         splits = list(check_cv(self.cv).split(X, y, **for_splitter))
         targets = checked_target(y, X.dtype)

@@ -139,6 +139,24 @@ def check_one_target(targets: np.ndarray, n_outputs: int, estimator: Any) -> Non
 
 def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """Weights that sum to one; None where all are the same."""
+    weights = unsummed_weights(sample_weight, X)
+    return None if weights is None else shares(weights)
+
+
+def shares(weight: np.ndarray) -> np.ndarray | None:
+    """Weights that sum to one; None where all are the same."""
+    if (weight == weight[0]).all():
+        return None
+    weight = weight / weight.max()
+    return weight / weight.sum()
+
+
+def unsummed_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Weights times a power of two, at most one; None where all are the same.
+
+    The shares of a part of them are, to the last digit, those that a fit to that part
+    has: where steps are too long their ends depend on it.
+    """
     if sample_weight is None:
         return None
     weights = np.asarray(sample_weight)
@@ -170,8 +188,7 @@ def checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
         )
     if (weights == weights[0]).all():
         return None
-    weights = weights / weights.max()
-    return weights / weights.sum()
+    return np.ldexp(weights, -np.frexp(weights.max())[1])
 
 
 def checked_offset(

@@ -294,6 +294,24 @@ def test_a_scale_that_goes_to_zero_in_float32(seed: int) -> None:
     assert np.isfinite(model.coef_).all()
 
 
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_a_row_that_decides_its_own_prediction(l1_ratio: float) -> None:
+    """With a ridge the minimum is at a scale of exp(-1e5), which floats do not hold."""
+    rng = np.random.default_rng(0)
+    column = rng.standard_normal((60, 1))
+    column[0] = -500
+    y = rng.standard_normal(60)
+    model = GradientDescentRegressor(
+        NormalLogLikelihood(), alpha=0.03, l1_ratio=l1_ratio
+    )
+    with pytest.warns(ConvergenceWarning, match=r"no minimum that floats.* one row"):
+        model.fit(column, y)
+    assert np.isfinite(model.loss_curve_).all()
+    location, scale = model.predict(column)[0]
+    assert abs(location - y[0]) < 1e-12
+    assert scale < 1e-12
+
+
 def test_a_scale_that_is_small_beside_the_targets() -> None:
     y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * np.random.default_rng(0).standard_normal(300)
     location, scale = (

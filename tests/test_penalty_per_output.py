@@ -20,7 +20,7 @@ from sklearn_adreg import (
     GradientDescentRegressorCV,
     max_stable_epsilon,
 )
-from sklearn_adreg.losses import Huber, Multinomial, Quantiles
+from sklearn_adreg.losses import Huber, Multinomial, NormalLogLikelihood, Quantiles
 
 EVERY = np.random.default_rng(3).uniform(0.01, 0.1, (3, 5))
 STRENGTHS = [
@@ -115,6 +115,26 @@ def test_more_columns_than_rows(kept: str) -> None:
         expected = optimum(X.toarray(), y, strengths, 0.0)
         model = GradientDescentClassifier(alpha=strengths, tol=1e-8)
         assert_allclose(model.fit(given, y).coef_, expected, atol=2e-5)
+
+
+def test_an_output_that_is_not_penalised_beside_one_that_is() -> None:
+    """The ridge of the location is 1e4 times the second moment of the first column."""
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((200, 2))
+    X = np.c_[1e-5 * Z[:, 0], 1e5 * (Z[:, 0] + 1e-7 * Z[:, 1])]
+    y = Z[:, 0] + np.exp(Z @ [0.3, 0.2]) * rng.standard_normal(200)
+    alpha = np.array([[1e-6, 1e-6], [0.0, 0.0]])
+    model = GradientDescentRegressor(NormalLogLikelihood(), alpha=alpha).fit(X, y)
+
+    def objective(theta: np.ndarray) -> float:
+        location = theta[0] * X[:, 1] / 1e5 + theta[1]
+        log_scale = Z @ theta[2:4] + theta[4]
+        errors = (y - location) * np.exp(-log_scale)
+        return float((errors**2 / 2 + log_scale).mean() + np.log(2 * np.pi) / 2)
+
+    expected = minimize(objective, np.zeros(5), options={"gtol": 1e-9}).fun
+    assert abs(model.loss_curve_[-1] - expected) < 1e-9
+    assert model.n_iter_ < 30  # 9; the penalty is 1e-16
 
 
 def test_levels() -> None:

@@ -10,11 +10,11 @@ import pytest
 from covering import in_turns
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import Huber, Linex, Pinball
+from sklearn_adreg.losses import Huber, Linex, NormalLogLikelihood, Pinball
 
 # Parts of the step that the curvature at the start allows.
 PARTS = np.array([0.01, 0.1, 0.4])
@@ -99,6 +99,27 @@ def test_weights_and_other_processes() -> None:
     model = GradientDescentRegressorCV(steps, cv=again, **settings)
     expected = model.fit(X[repeated], y[repeated]).cv_results_["mean_test_score"]
     assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_weights_where_steps_that_are_too_long_magnify_rounding() -> None:
+    """Targets times 1 + 1e-15 change the second score by 8e-3."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((90, 3))
+    y = X[:, 0] + rng.standard_normal(90)
+    weights = np.append(rng.uniform(0.5, 2, 30), np.ones(60))
+    weights[40] = 1e3
+    settings: dict[str, Any] = {"loss": NormalLogLikelihood(), "max_iter": 150}
+    model = GradientDescentRegressor(epsilon=0.1, **settings)
+    own = GradientDescentRegressorCV([0.1], cv=KFold(2), **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they do not converge
+        own.fit(X, y, sample_weight=weights)
+        for number, (train, test) in enumerate(KFold(2).split(X)):
+            model.fit(X[train], y[train], sample_weight=weights[train])
+            expected = model.score(X[test], y[test], sample_weight=weights[test])
+            assert np.isfinite(expected)
+            found = own.cv_results_[f"split{number}_test_score"][0]
+            assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])

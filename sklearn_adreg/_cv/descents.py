@@ -23,7 +23,6 @@ from sklearn_adreg._cv.folds import (
     fold_moments,
     in_span,
     placed,
-    shares,
     some_rows,
 )
 from sklearn_adreg._descent.closed_form import (
@@ -54,7 +53,7 @@ from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale
 from sklearn_adreg._solve.task import Fit, Task
-from sklearn_adreg._validation import checked_alpha
+from sklearn_adreg._validation import checked_alpha, shares
 from sklearn_adreg.losses import SquaredError
 from sklearn_adreg.losses._base import is_estimated
 

@@ -25,6 +25,7 @@ from sklearn_adreg._rows.place import data_on, place, rows_less
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._rows.span import span_of
 from sklearn_adreg._solve.task import Fit
+from sklearn_adreg._validation import shares
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -77,13 +78,6 @@ def some_rows(data: Data, indices: np.ndarray) -> Data:
     index, counts = np.unique(indices, return_counts=True)
     found = data.take(index)
     return found._replace(weight=found.weight * counts)
-
-
-def shares(weight: np.ndarray) -> np.ndarray | None:
-    """Weights that sum to one; None where all are the same."""
-    if (weight == weight[0]).all():
-        return None
-    return weight / weight.sum()
 
 
 def placed(

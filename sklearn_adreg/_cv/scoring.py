@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import validate_data
 
 from sklearn_adreg._cv.descents import Candidates, Ends, Fold
-from sklearn_adreg._cv.folds import shares, some_rows
+from sklearn_adreg._cv.folds import some_rows
 from sklearn_adreg._cv.measures import Measure
 from sklearn_adreg._loss.linear import (
     LinearLoss,
@@ -30,6 +30,7 @@ from sklearn_adreg._rows.moments import Moments, centre_of, pivot_row
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._solve.score import least_of_constants, mean_losses, spared
 from sklearn_adreg._solve.task import Fit
+from sklearn_adreg._validation import shares
 from sklearn_adreg.backends import get_backend
 from sklearn_adreg.losses import Loss, get_loss
 

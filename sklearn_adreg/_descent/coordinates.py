@@ -117,7 +117,7 @@ class Coordinates:
         return (self.outputs.T @ pulled).reshape(-1, columns.shape[1])
 
     def for_outputs(self, outputs: np.ndarray, units: np.ndarray) -> Coordinates:
-        """Return the same for k predictors a row, whitened by a factor.
+        """Return the same for k predictors a row, scaled by a factor.
 
         Where columns are scaled, no more, so are predictors, to their units (k,).
         """

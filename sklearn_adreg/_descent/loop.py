@@ -196,7 +196,7 @@ class Method(Protocol):
         """Forget the model, so that the next step makes a fresh one."""
 
     def for_outputs(self, factor: np.ndarray, units: np.ndarray) -> Method:
-        """Return the same for k predictors a row, whitened by a factor (k, q).
+        """Return the same for k predictors a row, scaled by a factor (k, q).
 
         The `units` (k,) are those of the predictors.
         """

@@ -34,6 +34,7 @@ import numpy as np
 
 from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Goal, Objective, State, Step
+from sklearn_adreg._objective.curvature import usable
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.semidefinite import Semidefinite
@@ -268,9 +269,11 @@ def _made(
     seen, bent = objective.curved(state.point, goal.curvature_bandwidth, widest)
     made_of = partial(seen.hessian, bent, columns)
     hessian = Semidefinite(made_of(), goal.eps, seen.rounds(made_of))
-    bend = bent.mean_curvature or memory.bend
-    curvature = max(bent.mean_curvature or 0.0, _LEAST_CURVATURE * memory.bend)
-    curvature = curvature or goal.curvature
+    mean = usable(bent.mean_curvature)
+    bend = mean or memory.bend
+    curvature = max(mean, _LEAST_CURVATURE * memory.bend) or goal.curvature
+    if not np.isfinite(hessian.matrix).all():  # curvatures near where floats end
+        hessian = Semidefinite(curvature * moments.matrix, goal.eps)
     weakest = goal.weakest_damping(state.curve[-1], curvature)
     damping = max(memory.damping, weakest)
     renewed = memory.renewed

@@ -171,28 +171,34 @@ def falls_with_a_scale(
 
     It then rises by the `size` of the loss of a unit, or more, where that predictor
     moves by its rounding, or where descent did not converge by the root of rounding.
-    Where a ridge bounds how scales of rows differ one row does not tell: most do.
+    Where a ridge bounds how scales of rows differ, one row that is as sharp does not
+    tell, as long as descent converges: most rows do.
     """
     rows, weight = objective.data.rows, objective.data.weight
-    eps = float(np.finfo(rows.dtype).eps)
     counted = rows.nonzero(weight)
+    eps = float(np.finfo(rows.dtype).eps)
     kept = np.asarray(rows.numpy(linear)[counted], np.float64)
-    lengths = _ROUNDINGS * eps * positive_roots(np.square(kept).mean(axis=0))
-    if not converged:
-        lengths = np.maximum(lengths, np.sqrt(eps) * kept.std(axis=0))
-    bounded = np.count_nonzero(penalty.l2 == 0) <= objective.n_outputs
+    rounding = _ROUNDINGS * eps * positive_roots(np.square(kept).mean(axis=0))
+    bounded = bool(np.count_nonzero(penalty.l2 == 0) <= objective.n_outputs)
     highest = objective.value(linear) + _RISEN * size
-    for output, move in enumerate(np.diag(lengths)):
-        point = objective.point(objective.moved(linear, move))
-        if point.value < highest:
-            continue
-        shares = rows.numpy(weight)[counted]
-        slopes = rows.numpy(point.slope)[counted, output] / shares
-        # Slopes of zero, or none, are those of squares that overflow.
-        rises = np.where(np.abs(slopes) > 0, slopes * lengths[output], np.inf)
-        if not bounded or weighted_median(rises, shares) >= size:
-            return True
-    return False
+
+    def rises(lengths: np.ndarray, *, most: bool) -> bool:
+        for output, move in enumerate(np.diag(lengths)):
+            point = objective.point(objective.moved(linear, move))
+            if point.value < highest:
+                continue
+            shares = rows.numpy(weight)[counted]
+            slopes = rows.numpy(point.slope)[counted, output] / shares
+            # Slopes of zero, or none, are those of squares that overflow.
+            each = np.where(np.abs(slopes) > 0, slopes * lengths[output], np.inf)
+            if not most or weighted_median(each, shares) >= size:
+                return True
+        return False
+
+    if converged:
+        return rises(rounding, most=bounded)
+    lengths = np.maximum(rounding, np.sqrt(eps) * kept.std(axis=0))
+    return rises(lengths, most=bounded) or (bounded and rises(rounding, most=False))
 
 
 def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:

@@ -30,6 +30,13 @@ def trace_in_units(xp: Any, curvature: Any, units: Any) -> Any:
     return xp.diagonal(curvature, 0, 1, 2) @ xp.square(xp.asarray(units))
 
 
+def usable(mean_curvature: float | None) -> float:
+    """Return a mean curvature, or zero where there is none in the float type."""
+    if mean_curvature is None or not np.isfinite(mean_curvature):
+        return 0.0
+    return mean_curvature
+
+
 def absolute(xp: Any, curvature: Any) -> Any:
     """Return how much a loss that is not convex bends either way."""
     if curvature.ndim == 1:

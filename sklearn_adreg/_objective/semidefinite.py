@@ -11,6 +11,8 @@ References
 .. [1] T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, "Shifted
    Cholesky QR for computing the QR factorization of ill-conditioned matrices", SIAM
    Journal on Scientific Computing 42, 2020.
+.. [2] Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm", SIAM Journal
+   on Matrix Analysis and Applications 29, 2008.
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg.lapack import dgejsv
 
 from sklearn_adreg._rows.moments import positive_roots
+
+# Columns of any lengths; no left vectors, no transpose, and nothing is rounded to zero.
+_JACOBI = {"joba": 2, "jobu": 3, "jobv": 0, "jobr": 0, "jobt": 0, "jobp": 0}
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,7 @@ class Semidefinite:
         if self.terms:
             parts = [np.sqrt(times) * term.root for times, term in self.terms if times]
             return np.asarray(np.linalg.qr(np.concatenate(parts), mode="r"))
-        scale = positive_roots(np.diag(self.matrix))
-        values, vectors = np.linalg.eigh(self.matrix / np.outer(scale, scale))
+        scale, values, vectors = self._scaled_eigen()
         least = len(values) * self.eps * values[-1]
         # Where nothing bends in a window there is nothing to look at again.
         if self.made_of is None or not values[-1] > 0:
@@ -69,6 +74,24 @@ class Semidefinite:
         values = np.where(values > least / len(values), values, 0.0)
         first = raised[:, None] * vectors.T * scale
         return np.asarray(np.sqrt(values)[:, None] * (turned.T @ first))
+
+    def eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues, ascending, and eigenvectors, each with digits of its own.
+
+        Where unknowns differ much in curvature, others round the small eigenvalues by
+        the largest. The Jacobi method [2]_ finds them from a root whose columns are as
+        long as these curvatures; what is rounding in units of its own is raised to it.
+        """
+        scale, values, vectors = self._scaled_eigen()
+        values = np.maximum(values, self.eps * values[-1])
+        root = np.sqrt(values)[:, None] * vectors.T * scale
+        lengths, _, vectors, *_ = dgejsv(root, **_JACOBI)
+        return np.square(lengths[::-1]), vectors[:, ::-1]
+
+    def _scaled_eigen(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Roots of the diagonal, and the eigenvectors of the matrix in these units."""
+        scale = positive_roots(np.diag(self.matrix))
+        return scale, *np.linalg.eigh(self.matrix / np.outer(scale, scale))
 
 
 def diagonal(entries: np.ndarray) -> Semidefinite:

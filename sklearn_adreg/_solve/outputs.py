@@ -1,11 +1,13 @@
-"""Several linear predictors a row: in which units, and what whitens them.
+"""Several linear predictors a row: in which units, and along which directions.
 
 A descent must not depend on the units of a predictor, which need not be those of the
 targets: one may be the logarithm of a scale, another a level. A predictor's own unit is
 the distance at which the slopes of the rows vanish, the root mean square of g / c for
 slopes g and the mean curvature c: of squared error the root mean square residual, of
-the logarithm of a scale one. With slopes g and the mean curvature matrix C in these
-units, predictors V v are white where V^T C V is the identity.
+the logarithm of a scale one. Predictors are V v, where V^T C V has a diagonal of ones
+for the mean curvature matrix C. V does not mix predictors, although C does: one row may
+bend 1e20 times as much along one as all rows along another, and a Hessian that mixes
+them holds no digit of the latter.
 
 Where no row has a slope along a direction, as none has along (1, ..., 1) of a softmax,
 predictors stay orthogonal to it.
@@ -83,11 +85,7 @@ def outputs_of_rows(
     basis = _live(objective, linear, units, kinked=kinked)
     directions = np.eye(len(units)) if basis is None or not alike else basis
     bent = directions.T @ (bent / size) @ directions
-    scale = positive_roots(np.diag(bent))
-    values, vectors = np.linalg.eigh(bent / np.outer(scale, scale))
-    values = np.maximum(values, _RAISED * values[-1])
-    factor = directions / scale @ vectors / np.sqrt(values)
-    return Outputs(units, factor, size, basis)
+    return Outputs(units, directions / positive_roots(np.diag(bent)), size, basis)
 
 
 def _measured(

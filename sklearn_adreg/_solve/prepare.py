@@ -153,7 +153,15 @@ def _by_sample(task: Task, fit: Fit, sample: np.ndarray) -> Prepared | None:
 
 
 def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
+    """Whiten the rows plus the least ridge of the outputs, or the mean of theirs.
+
+    A ridge of some that is far above the second moments would hide directions that the
+    others are not penalised in; without any, some directions have no length.
+    """
     gram, _ = moments.bordered(task.intercept)
+    white = whitened(data.rows, data.weight, gram, _ridge(task, fit, least=True))
+    if white.null is None or not white.null.size:
+        return white
     return whitened(data.rows, data.weight, gram, _ridge(task, fit))
 
 
@@ -172,13 +180,14 @@ def _scaled(task: Task, fit: Fit, variances: np.ndarray) -> Coordinates:
     return scaled(variances, _ridge(task, fit))
 
 
-def _ridge(task: Task, fit: Fit) -> np.ndarray:
+def _ridge(task: Task, fit: Fit, *, least: bool = False) -> np.ndarray:
     """Ridge in units of second moments, as if the curvature were 1 if it is unknown.
 
-    Outputs share the coordinates: it is the mean of theirs.
+    Outputs share the coordinates: it is the mean of theirs, or the least.
     """
     curvature = task.penalty(fit.X.shape[1]).curvature.reshape(-1, task.n_outputs)
-    return curvature.mean(axis=1) / (fit.curvature or 1.0)
+    shared = curvature.min(axis=1) if least else curvature.mean(axis=1)
+    return shared / (fit.curvature or 1.0)
 
 
 def _of_span(data: Data, span: Span, ridge: float) -> Coordinates:

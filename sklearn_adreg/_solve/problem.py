@@ -213,6 +213,8 @@ class Problem:
         dtype, method = self.objective.data.rows.dtype, self.method
         if not isinstance(method, QuasiNewton):
             return self.constant is not None and dtype == np.float64
+        if self.objective.n_outputs > 1:
+            return False
         most = _FEWEST_DIGITS * self.tol / float(np.finfo(dtype).eps)
         return method.coordinates.dense and method.coordinates.condition < most
 
