@@ -28,6 +28,7 @@ from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import mean_square, positive_roots, weighted_mean
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._validation import check_epsilon
 from sklearn_adreg.backends.base import Backend, iterate_in_python
 
 # What diverges grows by powers. At rest, objectives of 20,000 rows were seen to rise by
@@ -107,8 +108,10 @@ class BatchStep:
         if not self.smooth:
             following = penalty.prox(self.xp, following, batch.epsilon)
             change = theta - following
-        decrease = (change**2).sum(axis=0) / batch.epsilon
-        errors = (decrease**0.5 / batch.scale).reshape(n_descents, n_targets)
+        # Squares of steps may be no floats, unlike those in units of what they change.
+        relative = change / batch.scale / batch.epsilon**0.5
+        errors = (relative**2).sum(axis=0) ** 0.5
+        errors = errors.reshape(n_descents, n_targets)
         error, taken = errors.max(axis=1), state.taken + 1
         finite = abs(values.reshape(n_descents, n_targets).sum(axis=1)) < np.inf
         far = (batch.tol == 0) | (error > batch.tol)
@@ -145,6 +148,8 @@ def textbook(
     rows = objective.data.rows if isinstance(objective, MeanLoss) else None
     compiled = rows is not None and not rows.eager
     dtype = np.dtype(rows.dtype if rows is not None and compiled else np.float64)
+    if compiled:
+        check_epsilon(epsilon, dtype)
     moves = np.ones((len(penalty.l2), 1), dtype=dtype)
     if fixed_intercept:
         moves[-1] = 0.0

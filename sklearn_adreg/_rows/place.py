@@ -75,8 +75,9 @@ def place(
     else:
         data = data_on(_rows(X, weight, *where), y, weight, *beside)
         moments = moments_of(data.rows, data.left, data.weight)
-    check_range("y", left, weight, moments.square)
-    check_range("X", X, weight, moments.gram.diagonal())
+    on_device = not data.rows.eager
+    check_range("y", left, weight, moments.square, on_device=on_device)
+    check_range("X", X, weight, moments.gram.diagonal(), on_device=on_device)
     return data, moments
 
 
@@ -199,6 +200,7 @@ def _checked_variances(
     variances = data.rows.diagonal(data.weight)
     if weight is not None:
         check_finite_rows(X, np.flatnonzero(weight == 0))
-    check_range("y", y, weight, mean_square(y - mean, weight))
-    check_range("X", X, weight, variances[: X.shape[1]])
+    on_device, squares = not data.rows.eager, mean_square(y - mean, weight)
+    check_range("y", y, weight, squares, on_device=on_device)
+    check_range("X", X, weight, variances[: X.shape[1]], on_device=on_device)
     return variances
