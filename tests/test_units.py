@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import GammaDeviance
+from sklearn_adreg.losses import GammaDeviance, Pinball, PoissonDeviance
 
 
 def refusal(message: str) -> Any:
@@ -134,3 +134,37 @@ def test_units_of_y_whose_squares_are_lost(loss, unit):
     message = f"squares of y .* {problem} .* up to {largest}.* Multiply y by"
     with pytest.raises(ValueError, match=message.replace("+", "[+]")):
         GradientDescentRegressor(loss).fit(X, unit * y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "constant", "parameters"),
+    [
+        ("huber", False, {}),
+        ("expectile", False, {"early_stopping": True, "max_iter": 5}),
+        ("squared_error", False, {"alphas": [[0.1, 0.2]]}),
+        ("huber", True, {"fit_intercept": False}),
+        ("squared_error", True, {"fit_intercept": False}),
+    ],
+)
+@pytest.mark.parametrize("unit", [1e-310, 1e200])
+def test_a_search_refuses_squares_of_y_before_it_tries_the_loss(
+    loss: str, constant: bool, parameters: dict[str, Any], unit: float
+) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 2)), rng.uniform(1, 2, 30)
+    search = GradientDescentRegressorCV([0.1, 0.01], loss=loss, **parameters)
+    with refusal("squares of y must be representable .* Multiply y by"):
+        search.fit(X, np.full(30, unit) if constant else unit * y)
+
+
+@pytest.mark.parametrize("parameters", [{"tol": 0.0}, {"early_stopping": True}])
+@pytest.mark.parametrize("loss", [Pinball(0.9), "absolute_error", PoissonDeviance()])
+def test_steps_of_a_given_length_stay_at_a_constant_that_is_met(
+    loss: Any, parameters: dict[str, Any]
+) -> None:
+    X, value = np.random.default_rng(0).standard_normal((60, 2)), 0.7
+    model = GradientDescentRegressor(loss, epsilon=0.1, max_iter=20, **parameters)
+    model.fit(X, np.full(60, value))
+    assert_array_equal(model.coef_, 0.0)
+    assert_allclose(model.predict(X), value, rtol=1e-15)
+    assert_array_equal(model.loss_curve_, model.loss_curve_[0])

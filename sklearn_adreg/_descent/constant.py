@@ -51,8 +51,15 @@ def best_constant(
     # Behind a link nothing is known of the constant, and row data may say more of it
     # than targets do.
     low, high = (-1.0, 1.0) if linked else (float(kept.min()), float(kept.max()))
-    low_slope, high_slope = slope(low), slope(high)
     unknown = linked or objective.data.row_data
+    if low == high and not unknown:
+        # At a corner there, the slope may be that of either side.
+        level = rows.dtype.type(low)
+        below, above = (float(np.nextafter(level, end)) for end in (-np.inf, np.inf))
+        if slope(below) <= 0 <= slope(above):
+            theta[-1] = low
+            return theta
+    low_slope, high_slope = slope(low), slope(high)
     reach = max(high - low, 1.0 if unknown else np.finfo(rows.dtype).eps * abs(high))
     for _ in range(_MAX_EXPANSIONS):
         if not low_slope > 0 and not high_slope < 0:

@@ -26,7 +26,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn_adreg._descent.constant import best_constant
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.moments import mean_square, positive_roots, weighted_mean
+from sklearn_adreg._rows.moments import centre_of, mean_square, positive_roots
+from sklearn_adreg._rows.place import check_distances
 from sklearn_adreg._rows.rows import Data
 from sklearn_adreg._validation import check_epsilon
 from sklearn_adreg.backends.base import Backend, iterate_in_python
@@ -50,7 +51,9 @@ class Batch(NamedTuple):
 
     Columns of theta, k in all, go through the targets of each descent in turn.
     `epsilon` and `scale`, the standard deviation of the target, are (k,). `moves` is
-    (p, 1): zero for unknowns that are at their optimum whatever the others are.
+    (p, 1) or (p, k): zero for unknowns that are at their optimum whatever the others
+    are, and for all where a target is met at the start: of several outputs that may
+    have no minimum.
     `penalty` is a pair of strengths, l1 and l2, and `n_iter` one number a descent.
     """
 
@@ -153,6 +156,8 @@ def textbook(
     moves = np.ones((len(penalty.l2), 1), dtype=dtype)
     if fixed_intercept:
         moves[-1] = 0.0
+    if rows is not None and objective.n_outputs == 1:
+        moves = moves * (scale > 0).astype(dtype)
     batch = Batch(
         arrays,
         epsilon.astype(dtype),
@@ -203,9 +208,10 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     """
     left, weight = data.left, data.rows.numpy(data.weight)
     target = left.reshape(len(left), -1)
-    mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
+    mean = centre_of(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
+        check_distances(target, weight, intercept=data.rows.intercept)
         scale = positive_roots(mean_square(target - mean, weight))
     if not data.rows.intercept or data.row_data:
         return scale
