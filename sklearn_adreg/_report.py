@@ -130,7 +130,11 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
         remedy = "Set the scale of the loss to a number, or use a convex loss (Huber)."
     elif solution.n_iter < params["max_iter"]:
         reason = "rounding errors stopped it, or steps that long led no closer"
-        remedy = "Increase tol, or pass X and y in float64 where they are float32."
+        remedy = (
+            "Increase tol, pass X and y in float64 where they are float32, or scale "
+            "columns of X that depend on each other and are many decades apart "
+            "(StandardScaler)."
+        )
     else:
         reason, remedy = _too_few_steps(solution, params)
     reached = ""

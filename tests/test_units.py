@@ -13,7 +13,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import GammaDeviance, Pinball, PoissonDeviance
+from sklearn_adreg.losses import (
+    GammaDeviance,
+    Pinball,
+    PoissonDeviance,
+    StudentTLogLikelihood,
+)
 
 
 def refusal(message: str) -> Any:
@@ -168,3 +173,36 @@ def test_steps_of_a_given_length_stay_at_a_constant_that_is_met(
     assert_array_equal(model.coef_, 0.0)
     assert_allclose(model.predict(X), value, rtol=1e-15)
     assert_array_equal(model.loss_curve_, model.loss_curve_[0])
+
+
+@pytest.mark.parametrize(
+    ("unit", "dtype"), [(1e-106, np.float64), (1e-12, np.float32), (1e100, np.float64)]
+)
+def test_logarithms_of_a_scale_of_any_size(unit: float, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 2))
+    y = X[:, 0] + rng.standard_t(3, 200)
+    loss = StudentTLogLikelihood(3.0)
+    known = GradientDescentRegressor(loss, tol=1e-8).fit(X, y)
+    model = GradientDescentRegressor(loss, tol=1e-5)
+    model.fit(X.astype(dtype), (unit * y).astype(dtype))
+    coef = model.coef_.astype(float)
+    assert_allclose(coef / [[unit], [1.0]], known.coef_, rtol=0, atol=1e-3)
+    level = model.intercept_ / [unit, 1.0] - [0.0, np.log(unit)]
+    assert_allclose(level, known.intercept_, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "expectile", "log_cosh"])
+@pytest.mark.parametrize("decades", [[10, 0, -10], [-24, 8, 30], [93, 0, 74]])
+def test_equal_columns_many_decades_apart(loss: str, decades: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    alone = np.round(rng.standard_normal((200, 2)), 3)
+    y = alone.sum(axis=1) + rng.standard_normal(200)
+    X = alone[:, [0, 1, 0]] * 10.0 ** np.array(decades)
+    known = GradientDescentRegressor(loss, tol=1e-8).fit(alone, y)
+    model = GradientDescentRegressor(loss, tol=1e-8).fit(X, y)
+    assert_allclose(model.predict(X), known.predict(alone), rtol=0, atol=1e-6)
+    if loss == "squared_error":
+        centred = np.column_stack([alone, np.ones(200)])
+        expected = centred @ np.linalg.lstsq(centred, y)[0]
+        assert_allclose(model.predict(X), expected, rtol=0, atol=1e-9)
