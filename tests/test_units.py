@@ -167,7 +167,7 @@ def test_a_search_refuses_squares_of_y_before_it_tries_the_loss(
 def test_steps_of_a_given_length_stay_at_a_constant_that_is_met(
     loss: Any, parameters: dict[str, Any]
 ) -> None:
-    X, value = np.random.default_rng(0).standard_normal((60, 2)), 0.7
+    X, value = np.random.default_rng(0).standard_normal((60, 2)), 2.0
     model = GradientDescentRegressor(loss, epsilon=0.1, max_iter=20, **parameters)
     model.fit(X, np.full(60, value))
     assert_array_equal(model.coef_, 0.0)
