@@ -321,15 +321,19 @@ def check_range(
     largest = abs(values[:, columns][rows]).max()
     rule = f"be representable in {values.dtype}; they {problem} instead"
     if on_device and problem == "underflow":
-        rule = (
-            f"have a mean of {least:.3g} or more on a device, which may take for zero "
-            f"what each of {values.shape[0]} rows adds to it below {info.tiny:.3g} in "
-            f"{values.dtype}; theirs is less instead"
-        )
+        rule = _rule_on_device(values.shape[0], least, values.dtype)
     raise ValueError(
         f"The squares of {name} must {rule}. Got values of up to {largest:.3g}. "
         f"Multiply {name} by a constant that brings its values near one"
         + (", or pass it in float64." if values.dtype == np.float32 else ".")
+    )
+
+
+def _rule_on_device(n_rows: int, least: float, dtype: np.dtype) -> str:
+    return (
+        f"have a mean of {least:.3g} or more on a device, which may take for zero what "
+        f"each of {n_rows} rows adds to it below {np.finfo(dtype).tiny:.3g} in "
+        f"{dtype}; theirs is less instead"
     )
 
 

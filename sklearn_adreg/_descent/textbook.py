@@ -51,10 +51,10 @@ class Batch(NamedTuple):
 
     Columns of theta, k in all, go through the targets of each descent in turn.
     `epsilon` and `scale`, the standard deviation of the target, are (k,). `moves` is
-    (p, 1) or (p, k): zero for unknowns that are at their optimum whatever the others
-    are, and for all where a target is met at the start: of several outputs that may
-    have no minimum.
-    `penalty` is a pair of strengths, l1 and l2, and `n_iter` one number a descent.
+    (p, k): zero for unknowns that are at their optimum whatever the others are, and
+    for all where a target is met at the start, but of several outputs, whose constants
+    may have no minimum. `penalty` is a pair of strengths, l1 and l2, and `n_iter` one
+    number a descent.
     """
 
     arrays: Any
@@ -153,11 +153,9 @@ def textbook(
     dtype = np.dtype(rows.dtype if rows is not None and compiled else np.float64)
     if compiled:
         check_epsilon(epsilon, dtype)
-    moves = np.ones((len(penalty.l2), 1), dtype=dtype)
-    if fixed_intercept:
-        moves[-1] = 0.0
-    if rows is not None and objective.n_outputs == 1:
-        moves = moves * (scale > 0).astype(dtype)
+    moves = np.ones(theta.shape, dtype=dtype)
+    moves[:, scale == 0] = rows is None or objective.n_outputs > 1
+    moves[len(moves) - fixed_intercept :] = 0.0
     batch = Batch(
         arrays,
         epsilon.astype(dtype),
@@ -167,11 +165,9 @@ def textbook(
         np.where(scale > 0, scale, np.inf).astype(dtype),
         n_iter.astype(dtype),
     )
-    step = BatchStep(
-        function, backend.array_namespace if compiled else np, penalty.smooth
-    )
+    xp = backend.array_namespace if compiled else np
+    step = BatchStep(function, xp, penalty.smooth)
     iterate = backend.iterate if compiled else iterate_in_python
-    run = partial(iterate, step, any_active, batch)
     # A step evaluates where the last one has led, and finds the next: the first such
     # evaluation is that of the start, and is not counted as a step.
     theta, active = theta.astype(dtype), np.ones(len(n_iter), dtype=bool)
@@ -179,6 +175,7 @@ def textbook(
     unevaluated = BatchState(
         theta, theta, nothing[0], nothing, nothing[: len(n_iter)], taken, active
     )
+    run = partial(iterate, step, any_active, batch)
     return run, run(unevaluated, 1, unreported)[0]
 
 
