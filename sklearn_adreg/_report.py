@@ -131,10 +131,11 @@ def unfinished(solution: Solution, params: dict[str, Any]) -> str:
     elif solution.n_iter < params["max_iter"]:
         reason = "rounding errors stopped it, or steps that long led no closer"
         remedy = (
-            "Increase tol, or pass X and y in float64 where they are float32. A loss "
-            "with a scale may fall for ever where few rows have most of the weight, "
-            "or lie far from all others: look at sample_weight and the largest values "
-            "of X."
+            "Increase tol, pass X and y in float64 where they are float32, or scale "
+            "columns of X that depend on each other and are many decades apart "
+            "(StandardScaler). A loss with a scale may fall for ever where few rows "
+            "have most of the weight, or lie far from all others: look at "
+            "sample_weight and the largest values of X."
         )
     else:
         reason, remedy = _too_few_steps(solution, params)

@@ -50,6 +50,7 @@ from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._objective.quadratic import curvature_of
 from sklearn_adreg._rows.moments import Moments
+from sklearn_adreg._rows.place import check_distances, check_target
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale
 from sklearn_adreg._solve.task import Fit, Task
@@ -297,6 +298,7 @@ def folds_in_closed_form(
     """
     where, ridge = task.place, float(alphas.max())
     curvature = curvature_of(task.loss, task.backend, data.rows.dtype)
+    check_distances(data.left, data.weight, intercept=task.intercept)
     if data.rows.shape[1] - 1 > len(data.weight):
         data, where = in_span(data, where), where | {"device": None}
     moments, parts = fold_moments(data, splits, where)
@@ -347,6 +349,10 @@ def steps_on(
     row_names: tuple[str, ...] = (),
 ) -> list[StepByStep]:
     """Descents on parts of the rows, by their numbers, with a loss that is checked."""
+    if task.loss == SquaredError():
+        check_distances(data.left, data.weight, intercept=task.intercept)
+    else:
+        check_target(data.left, data.weight)
     counted = data.weight > 0
     beside = (each[counted] for each in data.row_data)
     row_data = dict(zip(row_names, beside, strict=True))

@@ -42,9 +42,10 @@ class Spectrum(NamedTuple):
     Coefficients are ``basis @ (phi * parts)`` from the start, of which `basis` is
     (n_features, rank) and `parts` (rank, n_targets): the eigenvectors and the negative
     gradient along them, or the rows' images and the slopes of the rows, where there are
-    fewer rows than columns. `values` are the eigenvalues, without a ridge, `slopes` the
-    squares of the gradient along the eigenvectors, `size` the objective of coefficients
-    of zero and `square` the mean squares of the targets, (n_targets,).
+    fewer rows than columns. `values` are the eigenvalues, without a ridge, and `size`
+    is the objective of coefficients of zero, (n_targets,). `slopes` are the squares of
+    the gradient along the eigenvectors, in units of the targets, which are their root
+    mean squares, `unit`: squares of products of X and y may be no floats.
     """
 
     values: np.ndarray
@@ -52,7 +53,7 @@ class Spectrum(NamedTuple):
     parts: np.ndarray
     slopes: np.ndarray
     size: np.ndarray
-    square: np.ndarray
+    unit: np.ndarray
 
     def max_epsilon(self, ridge: float = 0.0) -> float:
         """Find the largest step for which the descent is stable."""
@@ -89,15 +90,15 @@ class Spectrum(NamedTuple):
         curvature = self._curvature(ridge)
         flat = curvature <= np.finfo(float).eps * curvature.max(initial=0.0)
         each = self.slopes / np.where(flat, np.inf, 2 * curvature)[:, None]
-        return (1 - squares) @ each, squares @ each
+        square = self.unit**2
+        return square * ((1 - squares) @ each), square * (squares @ each)
 
     def error(self, epsilon: Any, squares: np.ndarray) -> np.ndarray:
         """Square of the error, (...), of the worst target.
 
         The gradient is that of the start times rates, whose `squares` are (..., rank).
         """
-        slopes = self.slopes / positive_roots(self.square) ** 2
-        return epsilon * (squares @ slopes).max(axis=-1)
+        return epsilon * (squares @ self.slopes).max(axis=-1)
 
     def _curvature(self, ridge: Any) -> np.ndarray:
         return self.values + np.asarray(ridge)[..., None]
@@ -107,10 +108,8 @@ def spectrum_of_moments(moments: Moments, curvature: float) -> Spectrum:
     """Of a loss of constant curvature, from coefficients of zero."""
     values, basis = np.linalg.eigh(moments.gram)
     parts = curvature * (basis.T @ moments.cross)
-    square = np.asarray(moments.square)
-    return Spectrum(
-        curvature * values, basis, parts, parts**2, curvature / 2 * square, square
-    )
+    size, unit = curvature / 2 * moments.square, positive_roots(moments.square)
+    return Spectrum(curvature * values, basis, parts, (parts / unit) ** 2, size, unit)
 
 
 def spectrum_of_rows(
@@ -126,9 +125,10 @@ def spectrum_of_rows(
     basis = rows.rmatvec(rows.vector(roots * vectors))[: rows.shape[1] - rows.intercept]
     parts = curvature * (vectors.T @ (roots * target))
     values = curvature * values
-    slopes = np.maximum(values, 0.0)[:, None] * parts**2 / curvature
     square = shares @ target**2
-    return Spectrum(values, basis, parts, slopes, curvature / 2 * square, square)
+    unit = positive_roots(square)
+    slopes = np.maximum(values, 0.0)[:, None] * (parts / unit) ** 2 / curvature
+    return Spectrum(values, basis, parts, slopes, curvature / 2 * square, unit)
 
 
 def started_at(
@@ -142,7 +142,7 @@ def started_at(
     pull = (spectrum.values + ridge)[:, None] * start
     values = spectrum.size + (start * (pull / 2 - spectrum.parts)).sum(axis=0)
     parts = spectrum.parts - pull
-    return values, spectrum._replace(parts=parts, slopes=parts**2)
+    return values, spectrum._replace(parts=parts, slopes=(parts / spectrum.unit) ** 2)
 
 
 def descend(
@@ -155,7 +155,7 @@ def descend(
     """
     parts = spectrum.phi(epsilon, ridge, n_iter)[..., None, :] * spectrum.parts.T
     gained = spectrum.phi(epsilon, ridge, 2 * n_iter) @ spectrum.slopes
-    decrease = gained.sum(axis=-1) / 2
+    decrease = gained @ spectrum.unit**2 / 2
     return parts, uphill(0.0, -decrease, spectrum.size.sum(), dtype)
 
 
@@ -200,8 +200,8 @@ def trajectory(
         values=spectrum.values[steep], slopes=spectrum.slopes[steep]
     )
     logarithm, curvature = spectrum.log_rate(epsilon, ridge)[0], spectrum.values + ridge
-    slopes = spectrum.slopes.sum(axis=1)
-    gains = slopes / np.where(curvature == 0, np.inf, 2 * curvature)
+    gains = spectrum.slopes / np.where(curvature == 0, np.inf, 2 * curvature)[:, None]
+    gains = gains @ spectrum.unit**2
     curves: list[np.ndarray] = []
     start, n_steps = 0, _FIRST_STEPS
     while True:

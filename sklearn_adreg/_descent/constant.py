@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -51,8 +52,11 @@ def best_constant(
     # Behind a link nothing is known of the constant, and row data may say more of it
     # than targets do.
     low, high = (-1.0, 1.0) if linked else (float(kept.min()), float(kept.max()))
-    low_slope, high_slope = slope(low), slope(high)
     unknown = linked or objective.data.row_data
+    if low == high and not unknown and _turns_at(slope, rows.dtype.type(low)):
+        theta[-1] = low
+        return theta
+    low_slope, high_slope = slope(low), slope(high)
     reach = max(high - low, 1.0 if unknown else np.finfo(rows.dtype).eps * abs(high))
     for _ in range(_MAX_EXPANSIONS):
         if not low_slope > 0 and not high_slope < 0:
@@ -73,6 +77,12 @@ def best_constant(
         level = brentq(slope, low, high, xtol=tolerance, rtol=1e-14)
     theta[-1] = level
     return theta
+
+
+def _turns_at(slope: Callable[[float], float], level: np.floating) -> bool:
+    """Whether that is a minimum: at a corner the slope may be that of either side."""
+    below, above = (float(np.nextafter(level, end)) for end in (-np.inf, np.inf))
+    return slope(below) <= 0 <= slope(above)
 
 
 def balanced(objective: MeanLoss, point: Point) -> bool:

@@ -12,6 +12,11 @@ Either they are null, as those of one-hot columns beside an intercept are, or ro
 whitened twice: the second moments of X P, with P from the first ones, see singular
 values down to eps of the largest. On eleven published reference problems that gives as
 many digits as a QR factorisation, or more.
+
+References
+----------
+.. [1] A. J. Cox, N. J. Higham, "Stability of Householder QR factorization for weighted
+   least squares problems", Numerical Analysis 1997 (Dundee), 1998.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg import qr_multiply, solve_triangular
 
 from sklearn_adreg._rows.moments import positive_roots
 from sklearn_adreg._rows.rows import Rows
@@ -39,11 +45,11 @@ _SPANNING = 1e-8
 class Coordinates:
     """Theta is `factor` @ u: (p, r), or a vector for a diagonal one.
 
-    The columns of `null` are an orthonormal basis of what does not change any linear
-    predictor. `condition` is the condition number of what was whitened, 1 where it is
-    unknown, and `twice` says that it took two rounds. Where there is a `span`, the
-    factor is in its coordinates. With k predictors a row theta (p, k), as one vector,
-    is `factor` @ u @ `outputs`^T, whose factor (k, q) whitens the predictors. `moments`
+    The columns of `null` are a basis of what does not change any linear predictor.
+    `condition` is the condition number of what was whitened, 1 where it is unknown, and
+    `twice` says that it took two rounds. Where there is a `span`, the factor is in its
+    coordinates. With k predictors a row theta (p, k), as one vector, is
+    `factor` @ u @ `outputs`^T, whose factor (k, q) whitens the predictors. `moments`
     are those of the rows by the unknowns where these are scaled columns: what a ridge
     leaves of 1.
     """
@@ -130,7 +136,7 @@ class Coordinates:
         """Remove what does not change any linear predictor."""
         if self.span is not None:
             return self.span.outer_theta(self.span.inner_theta(theta))
-        return theta if self.null is None else theta - self.null @ (self.null.T @ theta)
+        return theta if self.null is None else _without(theta, self.null)
 
 
 def scaled(variances: np.ndarray, ridge: np.ndarray) -> Coordinates:
@@ -245,11 +251,22 @@ def _rank_cut(rows: Rows) -> float:
 
 
 def _null_space(vectors: np.ndarray, scale: np.ndarray, eps: float) -> np.ndarray:
-    """Orthonormal null space of X, from that of X / scale."""
+    """Basis of the null space of X, from one of X / scale."""
     # Rounding errors in a small column's place would be blown up by its scale.
-    vectors = np.where(np.abs(vectors) > 64 * eps, vectors, 0.0)
-    return np.linalg.qr(vectors / scale[:, None])[0]
+    return np.where(np.abs(vectors) > 64 * eps, vectors, 0.0) / scale[:, None]
 
 
-def _without(factor: np.ndarray, null: np.ndarray) -> np.ndarray:
-    return factor - null @ (null.T @ factor)
+def _without(theta: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Project theta, (p, r), on what is orthogonal to the columns of `null`.
+
+    Both have the scales of the columns of X, any number of decades apart: rows from the
+    largest down, and pivoting, let all of them keep their digits [1]_.
+    """
+    if not null.size:
+        return theta
+    order = np.argsort(-np.abs(null).max(axis=1))
+    rotated, triangle, pivots = qr_multiply(
+        null[order], theta[order].T, mode="right", pivoting=True
+    )
+    parts = solve_triangular(triangle, rotated.T)
+    return theta - null[:, pivots] @ parts

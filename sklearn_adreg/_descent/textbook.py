@@ -26,8 +26,10 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn_adreg._descent.constant import best_constant
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
-from sklearn_adreg._rows.moments import mean_square, positive_roots, weighted_mean
+from sklearn_adreg._rows.moments import centre_of, mean_square, positive_roots
+from sklearn_adreg._rows.place import check_distances
 from sklearn_adreg._rows.rows import Data
+from sklearn_adreg._validation import check_epsilon
 from sklearn_adreg.backends.base import Backend, iterate_in_python
 
 # What diverges grows by powers. At rest, objectives of 20,000 rows were seen to rise by
@@ -49,8 +51,10 @@ class Batch(NamedTuple):
 
     Columns of theta, k in all, go through the targets of each descent in turn.
     `epsilon` and `scale`, the standard deviation of the target, are (k,). `moves` is
-    (p, 1): zero for unknowns that are at their optimum whatever the others are.
-    `penalty` is a pair of strengths, l1 and l2, and `n_iter` one number a descent.
+    (p, k): zero for unknowns that are at their optimum whatever the others are, and
+    for all where a target is met at the start, but of several outputs, whose constants
+    may have no minimum. `penalty` is a pair of strengths, l1 and l2, and `n_iter` one
+    number a descent.
     """
 
     arrays: Any
@@ -107,8 +111,10 @@ class BatchStep:
         if not self.smooth:
             following = penalty.prox(self.xp, following, batch.epsilon)
             change = theta - following
-        decrease = (change**2).sum(axis=0) / batch.epsilon
-        errors = (decrease**0.5 / batch.scale).reshape(n_descents, n_targets)
+        # Squares of steps may be no floats, unlike those in units of what they change.
+        relative = change / batch.scale / batch.epsilon**0.5
+        errors = (relative**2).sum(axis=0) ** 0.5
+        errors = errors.reshape(n_descents, n_targets)
         error, taken = errors.max(axis=1), state.taken + 1
         finite = abs(values.reshape(n_descents, n_targets).sum(axis=1)) < np.inf
         far = (batch.tol == 0) | (error > batch.tol)
@@ -145,9 +151,11 @@ def textbook(
     rows = objective.data.rows if isinstance(objective, MeanLoss) else None
     compiled = rows is not None and not rows.eager
     dtype = np.dtype(rows.dtype if rows is not None and compiled else np.float64)
-    moves = np.ones((len(penalty.l2), 1), dtype=dtype)
-    if fixed_intercept:
-        moves[-1] = 0.0
+    if compiled:
+        check_epsilon(epsilon, dtype)
+    moves = np.ones(theta.shape, dtype=dtype)
+    moves[:, scale == 0] = rows is None or objective.n_outputs > 1
+    moves[len(moves) - fixed_intercept :] = 0.0
     batch = Batch(
         arrays,
         epsilon.astype(dtype),
@@ -157,11 +165,9 @@ def textbook(
         np.where(scale > 0, scale, np.inf).astype(dtype),
         n_iter.astype(dtype),
     )
-    step = BatchStep(
-        function, backend.array_namespace if compiled else np, penalty.smooth
-    )
+    xp = backend.array_namespace if compiled else np
+    step = BatchStep(function, xp, penalty.smooth)
     iterate = backend.iterate if compiled else iterate_in_python
-    run = partial(iterate, step, any_active, batch)
     # A step evaluates where the last one has led, and finds the next: the first such
     # evaluation is that of the start, and is not counted as a step.
     theta, active = theta.astype(dtype), np.ones(len(n_iter), dtype=bool)
@@ -169,6 +175,7 @@ def textbook(
     unevaluated = BatchState(
         theta, theta, nothing[0], nothing, nothing[: len(n_iter)], taken, active
     )
+    run = partial(iterate, step, any_active, batch)
     return run, run(unevaluated, 1, unreported)[0]
 
 
@@ -198,9 +205,10 @@ def target_scale(data: Data, *, linked: bool, given: bool = False) -> np.ndarray
     """
     left, weight = data.left, data.rows.numpy(data.weight)
     target = left.reshape(len(left), -1)
-    mean = weighted_mean(target, weight) if data.rows.intercept else 0.0
+    mean = centre_of(target, weight) if data.rows.intercept else 0.0
     scale = np.ones(target.shape[1])
     if not linked:
+        check_distances(target, weight, intercept=data.rows.intercept)
         scale = positive_roots(mean_square(target - mean, weight))
     if not data.rows.intercept or data.row_data:
         return scale

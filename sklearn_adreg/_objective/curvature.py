@@ -56,14 +56,17 @@ def absolute(xp: Any, curvature: Any) -> Any:
 def _absolute_by_vectors(xp: Any, curvature: Any) -> Any:
     if curvature.shape[1] == 2:
         # Root of the square, by the theorem of Cayley and Hamilton: a quarter of the
-        # time of eigenvectors.
+        # time of eigenvectors. That of a scale of 1e-80 has no square by itself.
+        largest = abs(curvature).max(axis=(1, 2))[:, None, None]
+        largest = xp.where(largest > 0, largest, 1.0)
+        curvature = curvature / largest
         square = curvature @ curvature
         first, second = curvature[:, 0, 0], curvature[:, 1, 1]
         root = abs(first * second - curvature[:, 0, 1] ** 2)
         trace = square[:, 0, 0] + square[:, 1, 1] + 2 * root
         found = square + root[:, None, None] * xp.eye(2, dtype=curvature.dtype)
         size = xp.sqrt(xp.where(trace > 0, trace, 1.0))
-        return found / size[:, None, None]
+        return found / size[:, None, None] * largest
     values, vectors = xp.linalg.eigh(curvature)
     return (vectors * abs(values)[:, None, :]) @ xp.swapaxes(vectors, 1, 2)
 

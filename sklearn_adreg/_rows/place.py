@@ -34,6 +34,7 @@ from sklearn_adreg._rows.moments import (
     mean_square,
     measured,
     moments_of,
+    weighted_mean,
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
 from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
@@ -75,8 +76,9 @@ def place(
     else:
         data = data_on(_rows(X, weight, *where), y, weight, *beside)
         moments = moments_of(data.rows, data.left, data.weight)
-    check_range("y", left, weight, moments.square)
-    check_range("X", X, weight, moments.gram.diagonal())
+    on_device = not data.rows.eager
+    check_range("y", left, weight, moments.square, on_device=on_device)
+    check_range("X", X, weight, moments.gram.diagonal(), on_device=on_device)
     return data, moments
 
 
@@ -187,6 +189,31 @@ def check_unseen(data: Data, sums: np.ndarray) -> None:
         _checked_variances(data, data.rows.source, target, data.weight)
 
 
+def check_target(y: np.ndarray, weight: np.ndarray | None) -> None:
+    """Refuse y before a loss is tried on numbers whose squares are zero, or infinite.
+
+    A loss is tried on what a constant is itself, which is to be a number of full
+    precision, as its square is, unless that is zero.
+    """
+    squares = mean_square(y - centre_of(y, weight), weight)
+    check_range("y", y, weight, squares)
+    size = weighted_mean(np.abs(y), weight), mean_square(y, weight)
+    sizes = np.where(squares > 0, 1.0, np.maximum(*size))
+    check_range("y", y, weight, sizes, about_zero=True)
+
+
+def check_distances(
+    y: np.ndarray, weight: np.ndarray | None, *, intercept: bool
+) -> None:
+    """Refuse y whose squares, from its mean or from zero, steps cannot be measured by.
+
+    Squared error alone is the same for targets and for their distances from the mean.
+    """
+    mean = centre_of(y, weight) if intercept else 0.0
+    apart = (y - mean).astype(y.dtype)
+    check_range("y", apart, weight, mean_square(apart, weight), about_zero=True)
+
+
 def _checked_variances(
     data: Data, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
 ) -> np.ndarray:
@@ -199,6 +226,7 @@ def _checked_variances(
     variances = data.rows.diagonal(data.weight)
     if weight is not None:
         check_finite_rows(X, np.flatnonzero(weight == 0))
-    check_range("y", y, weight, mean_square(y - mean, weight))
-    check_range("X", X, weight, variances[: X.shape[1]])
+    on_device, squares = not data.rows.eager, mean_square(y - mean, weight)
+    check_range("y", y, weight, squares, on_device=on_device)
+    check_range("X", X, weight, variances[: X.shape[1]], on_device=on_device)
     return variances

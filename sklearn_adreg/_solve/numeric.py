@@ -263,10 +263,10 @@ def _check_descent(
     if fit.squared and fit.start is None and not np.isfinite(curve[0]):
         largest = (abs(each).max() for each in (fit.X, fit.y))
         raise ValueError(
-            "The squares of products of X and y must be representable in "
-            f"{fit.X.dtype}; they overflow instead. Got values of up to "
-            "{:.3g} in X and {:.3g} in y less its mean. Multiply X by a constant that "
-            "brings its values near one.".format(*largest)
+            f"The products of X and y must be representable in {fit.X.dtype}; they "
+            "overflow instead. Got values of up to {:.3g} in X and {:.3g} in y less "
+            "its mean. Multiply X by a constant that brings its values near one."
+            "".format(*largest)
         )
     if uphill(curve[0], curve[-1], size, fit.X.dtype):
         first, last = float(curve[0]), float(curve[-1])

@@ -20,7 +20,8 @@ from sklearn_adreg._descent.coordinates import MAX_WHITENED
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._loss.check import checked_traits
 from sklearn_adreg._objective.quadratic import curvature_of
-from sklearn_adreg._rows.moments import centre_of, mean_square, weighted_mean
+from sklearn_adreg._rows.moments import centre_of
+from sklearn_adreg._rows.place import check_distances, check_target
 from sklearn_adreg._solve.apart import solve_outputs_apart
 from sklearn_adreg._solve.numeric import (
     solve_any_loss_step_by_step,
@@ -40,7 +41,6 @@ from sklearn_adreg._solve.squared_error import (
 from sklearn_adreg._solve.targets import side_by_side
 from sklearn_adreg._solve.task import Fit, Task, may_be_dense, without_offset
 from sklearn_adreg._solve.threads import suitable_threads
-from sklearn_adreg._validation import check_range
 from sklearn_adreg.losses import Quantiles, SquaredError
 from sklearn_adreg.losses._base import is_estimated
 
@@ -214,16 +214,12 @@ def _known(task: Task, fit: Fit) -> tuple[Fit, np.ndarray]:
         held = held._replace(offset=fit.offset)
     fit = fit._replace(y=y, offset=offset, n_outputs=task.n_outputs, held=held)
     if task.loss == SquaredError():
-        return _centred(task, fit)
-    # Before the loss is tried on numbers whose squares are zero, or infinite.
+        fit, mean = _centred(task, fit)
+        if task.epsilon is not None:
+            check_distances(fit.y, fit.weight, intercept=False)
+        return fit, mean
     left = y if offset is None or offset.shape != y.shape else y - offset
-    squares = mean_square(left - centre_of(left, fit.weight), fit.weight)
-    check_range("y", left, fit.weight, squares)
-    # A loss is tried on what a constant is itself, which is to be a number of full
-    # precision, as its square is, unless that is zero.
-    size = weighted_mean(np.abs(left), fit.weight), mean_square(left, fit.weight)
-    sizes = np.where(squares > 0, 1.0, np.maximum(*size))
-    check_range("y", left, fit.weight, sizes, about_zero=True)
+    check_target(left, fit.weight)
     target, row_data = fit.counted
     seen = task.loss, task.backend, target, row_data, task.n_outputs
     return fit._replace(traits=checked_traits(*seen)), np.zeros(y.shape[1])
