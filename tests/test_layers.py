@@ -14,7 +14,16 @@ ROOT = Path(sklearn_adreg.__file__).parent
 # A module may import what stands to the left of it, and its own package.
 LAYERS = [
     *("exceptions", "_tracing", "_habits", "backends", "numpy", "losses"),
-    *("_loss", "_validation", "_rows", "_objective", "_descent", "_report", "_solve"),
+    *(
+        "_loss",
+        "_validation",
+        "_range",
+        "_rows",
+        "_objective",
+        "_descent",
+        "_report",
+        "_solve",
+    ),
     *("_pickled", "_regressor", "_classifier", "_cv", "_search", "_max_epsilon"),
     *("derivatives", "_display", "onnx"),
     *("__init__", "__main__"),

@@ -358,16 +358,10 @@ def steps_on(
     row_data = dict(zip(row_names, beside, strict=True))
     seen = task.loss, task.backend, data.target[counted], row_data, task.n_outputs
     traits, loss = checked_traits(*seen), LinearLoss.of(task.loss, row_names)
+    known = [_scales(some_rows(data, part), task, alphas, traits) for part in parts]
     return [
-        StepByStep(
-            part,
-            loss,
-            traits.linked,
-            task.place,
-            _scales(some_rows(data, part), task, alphas, traits),
-            task.units,
-        )
-        for part in parts
+        StepByStep(part, loss, traits.linked, task.place, scales, task.units)
+        for part, scales in zip(parts, known, strict=True)
     ]
 
 

@@ -56,8 +56,23 @@ def best_constant(
     if low == high and not unknown and _turns_at(slope, rows.dtype.type(low)):
         theta[-1] = low
         return theta
-    low_slope, high_slope = slope(low), slope(high)
     reach = max(high - low, 1.0 if unknown else np.finfo(rows.dtype).eps * abs(high))
+    (low, low_slope), (high, high_slope) = _bracket(slope, low, high, reach)
+    level = low if abs(low_slope) <= abs(high_slope) else high
+    if low_slope < 0 < high_slope:
+        exact = 1e-14 * max(abs(low), abs(high))
+        wanted = exact if precision is None else precision * (high - low)
+        tolerance = max(wanted, np.finfo(float).tiny)
+        level = brentq(slope, low, high, xtol=tolerance, rtol=1e-14)
+    theta[-1] = level
+    return theta
+
+
+def _bracket(
+    slope: Callable[[float], float], low: float, high: float, reach: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Two levels between which the slope changes sign, if it does, and their slopes."""
+    low_slope, high_slope = slope(low), slope(high)
     for _ in range(_MAX_EXPANSIONS):
         if not low_slope > 0 and not high_slope < 0:
             break
@@ -69,14 +84,7 @@ def best_constant(
             low, high, low_slope = high, high + reach, high_slope
             high_slope = slope(high)
         reach *= 2
-    level = low if abs(low_slope) <= abs(high_slope) else high
-    if low_slope < 0 < high_slope:
-        exact = 1e-14 * max(abs(low), abs(high))
-        wanted = exact if precision is None else precision * (high - low)
-        tolerance = max(wanted, np.finfo(float).tiny)
-        level = brentq(slope, low, high, xtol=tolerance, rtol=1e-14)
-    theta[-1] = level
-    return theta
+    return (low, low_slope), (high, high_slope)
 
 
 def _turns_at(slope: Callable[[float], float], level: np.floating) -> bool:

@@ -26,10 +26,10 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn_adreg._descent.constant import best_constant
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
+from sklearn_adreg._range import check_epsilon
 from sklearn_adreg._rows.moments import centre_of, mean_square, positive_roots
 from sklearn_adreg._rows.place import check_distances
 from sklearn_adreg._rows.rows import Data
-from sklearn_adreg._validation import check_epsilon
 from sklearn_adreg.backends.base import Backend, iterate_in_python
 
 # What diverges grows by powers. At rest, objectives of 20,000 rows were seen to rise by

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sklearn_adreg._range import check_range
 from sklearn_adreg._rows.device import DeviceRows, device_rows
 from sklearn_adreg._rows.host import HostRows, gathered
 from sklearn_adreg._rows.moments import (
@@ -38,7 +39,7 @@ from sklearn_adreg._rows.moments import (
 )
 from sklearn_adreg._rows.rows import Data, Rows, spread_out
 from sklearn_adreg._rows.sparse import SparseRows, sparse_rows
-from sklearn_adreg._validation import check_finite_rows, check_range
+from sklearn_adreg._validation import check_finite_rows
 from sklearn_adreg.backends.base import Backend
 
 # A sample has so many rows, which cost little beside what a fit does once; such a part

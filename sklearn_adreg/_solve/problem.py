@@ -213,17 +213,15 @@ class Problem:
         dtype, method = self.objective.data.rows.dtype, self.method
         if not isinstance(method, QuasiNewton):
             return self.constant is not None and dtype == np.float64
-        if self.objective.n_outputs > 1:
-            return False
         most = _FEWEST_DIGITS * self.tol / float(np.finfo(dtype).eps)
-        return method.coordinates.dense and method.coordinates.condition < most
+        held = method.coordinates.dense and method.coordinates.condition < most
+        return held and self.objective.n_outputs == 1
 
     @property
     def _may_be_straight(self) -> bool:
         """Whether rows are worth summing up where they are straight."""
         rows = self.objective.data.rows
-        many = rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT
-        return many and self.traits.convex
+        return rows.eager and rows.shape[0] >= _FEWEST_STRAIGHT and self.traits.convex
 
     @property
     def _may_have_corners(self) -> bool:
