@@ -82,11 +82,12 @@ def _crossed(
 ) -> np.ndarray:
     """Planes (m, q) of the cone that a direction crosses, those crossed most."""
     rows, k, ray = objective.data.rows, objective.n_outputs, objective.ray(direction)
-    point = _far(objective, linear, ray, _OUTERMOST)
+    point = _far(objective, linear, ray, _OUTERMOST, 1 / 4)
     slope, moved = _by_row(objective, point.slope, ray)
-    sizes = np.abs(moved).max(axis=1)
+    units = np.ones(k) if objective.units is None else np.asarray(objective.units)
+    sizes = np.abs(moved / units).max(axis=1)
     sizes = np.maximum(sizes, np.sqrt(np.square(sizes).mean()))
-    steepest = np.abs(slope).sum(axis=1) * sizes
+    steepest = np.abs(slope) @ units * sizes
     growth = (slope * moved).sum(axis=1) / np.where(steepest > 0, steepest, 1.0)
     index = np.flatnonzero(~(growth <= _no_growth(objective)))
     index = np.sort(index[np.argsort(growth[index])[-_PLANES:]])
@@ -105,18 +106,19 @@ def has_tail_along(objective: MeanLoss, linear: Any, direction: np.ndarray) -> b
     ray = objective.ray(direction)
     at, moved = _by_row(objective, linear, ray)
     back = -(2 * np.abs(at).max() + 1.0) / np.abs(moved).max()
-    (slope,) = _by_row(objective, _far(objective, linear, ray, back).slope)
+    first = _far(objective, linear, ray, back, 0.9)
+    (slope,) = _by_row(objective, first.slope)
     falls = -(slope * moved).sum(axis=1)
     index = np.flatnonzero(falls > _FALLING * falls.max(initial=0.0))
     index = np.sort(index[np.argsort(falls[index])[-_ASKED:]])
     few = replace(objective, data=objective.data.take(index))
     at, moved, falls = at[index], moved[index], falls[index]
     least = _ABOVE * _no_growth(objective)
-    first, middle, last = (
+    near, middle, last = (
         _how_far(few, at, moved, back, share * falls)
         for share in least ** np.array([1 / 3, 2 / 3, 1.0])
     )
-    tails = (first < 0) & (last - middle > _AS_FAR * (middle - first))
+    tails = (near < 0) & (last - middle > _AS_FAR * (middle - near))
     return bool(2 * np.count_nonzero(tails) > len(index))
 
 
@@ -141,14 +143,16 @@ def _no_growth(objective: MeanLoss) -> float:
     return max(_NO_GROWTH, float(np.sqrt(eps)))
 
 
-def _far(objective: MeanLoss, linear: Any, ray: Any, distance: float) -> Point:
-    """Differentiate so far out along a ray, or less where slopes are not finite."""
-    while True:
+def _far(
+    objective: MeanLoss, linear: Any, ray: Any, distance: float, nearer: float
+) -> Point:
+    """Differentiate so far out along a ray, or nearer where slopes are not finite."""
+    for _ in range(_TAIL_HALVINGS):
         point = objective.point(linear, ray, distance)
-        finite = np.isfinite(objective.data.rows.numpy(point.slope)).all()
-        if finite or abs(distance) < 1:
-            return point
-        distance /= 4
+        if np.isfinite(objective.data.rows.numpy(point.slope)).all():
+            break
+        distance *= nearer
+    return point
 
 
 def _by_row(objective: MeanLoss, *vectors: Any) -> list[np.ndarray]:
