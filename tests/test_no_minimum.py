@@ -312,6 +312,20 @@ def test_a_row_that_decides_its_own_prediction(l1_ratio: float) -> None:
     assert scale < 1e-12
 
 
+def test_an_end_that_floats_do_not_hold_is_no_worse_than_a_constant() -> None:
+    """As theta tells it: what steps have summed up is 5e11 lower."""
+    rng = np.random.default_rng(13)
+    Z = rng.standard_t(2.0, (2000, 3))
+    scale = np.exp(np.clip(Z, -3, 3) @ [0.5, -0.3, 0.2])
+    y = Z[:, 0] + scale * rng.standard_normal(2000)
+    model = GradientDescentRegressor(NormalLogLikelihood(), alpha=0.01)
+    with pytest.warns(ConvergenceWarning, match="no minimum that floats"):
+        model.fit(Z, y)
+    location, scale = model.predict(Z).T
+    reached = -norm.logpdf(y, location, scale).mean() + 0.005 * (model.coef_**2).sum()
+    assert reached < -norm.logpdf(y, y.mean(), y.std()).mean() + 1e-3
+
+
 def test_a_scale_that_is_small_beside_the_targets() -> None:
     y = X @ [1.0, 2.0, 3.0] + 10 + 1e-10 * np.random.default_rng(0).standard_normal(300)
     location, scale = (

@@ -155,7 +155,8 @@ class Problem:
     ) -> State:
         """Descend from theta and its point, towards a goal."""
         problem = self.method, self.objective, self.penalty, goal
-        state, certain = begin(self.penalty, theta, point), np.inf
+        start, certain = begin(self.penalty, theta, point), np.inf
+        state = start
         windows = self.windows or self._sharp(theta, goal)
         if windows:
             state = narrow(
@@ -177,9 +178,11 @@ class Problem:
             state = minimise(*problem, self._without_window(state, at_end=windows))
             state = state._replace(error=float(np.minimum(state.error, certain)))
         check_bounded(self.objective.loss.loss, state.curve, goal.size)
-        return self._seen_anew(goal, spread, state)
+        return self._seen_anew(goal, spread, start, state)
 
-    def _seen_anew(self, goal: Goal, spread: float, state: State) -> State:
+    def _seen_anew(
+        self, goal: Goal, spread: float, start: State, state: State
+    ) -> State:
         """Descend again from an end that is not what its predictors say.
 
         Steps add to the predictors, whose rounding is that of the largest on the way.
@@ -196,11 +199,14 @@ class Problem:
             left = goal.relative(lost, value) if lost > half else 0.0
             curve = (*state.curve[:-1], value)
             return state._replace(curve=curve, error=max(state.error, left))
-        once = replace(self, again=False)
         point = self.objective.point(linear)
-        end = once._towards(goal, spread, state.theta, point, None)
-        if end.curve[-1] > value:  # by rounding: it is no better than the first end
-            end = end._replace(theta=state.theta, curve=(*end.curve, value))
+        end = replace(self, again=False)._towards(
+            goal, spread, state.theta, point, None
+        )
+        # By rounding it may be no better than the first end, nor that than the start.
+        for least, known in ((value, state.theta), (start.curve[0], start.theta)):
+            if end.curve[-1] > least:
+                end = end._replace(theta=known, curve=(*end.curve, least))
         return end._replace(curve=(*state.curve, *end.curve))
 
     @property
@@ -329,16 +335,9 @@ class Problem:
     ) -> Goal:
         """When to stop, in these units."""
         reach = scale if near is None else min(near * spread, scale)
-        return Goal(
-            self.tol,
-            self.max_iter,
-            scale,
-            SIZE_SHARE * size,
-            reach,
-            float(np.finfo(self.objective.data.rows.dtype).eps),
-            self.report,
-            self.rough,
-        )
+        eps = float(np.finfo(self.objective.data.rows.dtype).eps)
+        beside = eps, self.report, self.rough
+        return Goal(self.tol, self.max_iter, scale, SIZE_SHARE * size, reach, *beside)
 
 
 def descend(
