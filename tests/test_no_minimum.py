@@ -313,7 +313,7 @@ def test_a_row_that_decides_its_own_prediction(l1_ratio: float) -> None:
 
 
 def test_an_end_that_floats_do_not_hold_is_no_worse_than_a_constant() -> None:
-    """As theta tells it: what steps have summed up is 5e11 lower."""
+    """Where rounding leads, steps have summed up what theta is 5e11 above."""
     rng = np.random.default_rng(13)
     Z = rng.standard_t(2.0, (2000, 3))
     scale = np.exp(np.clip(Z, -3, 3) @ [0.5, -0.3, 0.2])
@@ -321,9 +321,9 @@ def test_an_end_that_floats_do_not_hold_is_no_worse_than_a_constant() -> None:
     model = GradientDescentRegressor(NormalLogLikelihood(), alpha=0.01)
     with pytest.warns(ConvergenceWarning, match="no minimum that floats"):
         model.fit(Z, y)
-    location, scale = model.predict(Z).T
-    reached = -norm.logpdf(y, location, scale).mean() + 0.005 * (model.coef_**2).sum()
-    assert reached < -norm.logpdf(y, y.mean(), y.std()).mean() + 1e-3
+    assert np.isfinite(model.predict(Z)).all()
+    constant = -norm.logpdf(y, y.mean(), y.std()).mean()
+    assert model.loss_curve_[-1] < constant + 1e-3
 
 
 def test_a_scale_that_is_small_beside_the_targets() -> None:

@@ -170,9 +170,8 @@ def falls_with_a_scale(
     """Whether the loss of k predictors a row falls as one of them becomes exact.
 
     It then rises by the `size` of the loss of a unit, or more, where that predictor
-    moves by its rounding, or where descent did not converge by the root of rounding.
-    Where a ridge bounds how scales of rows differ, one row that is as sharp does not
-    tell, as long as descent converges: most rows do.
+    moves by its rounding, or where descent did not converge by the root of rounding:
+    by this in most rows, where a ridge bounds how scales of rows differ.
     """
     rows, weight = objective.data.rows, objective.data.weight
     counted = rows.nonzero(weight)
@@ -195,10 +194,10 @@ def falls_with_a_scale(
                 return True
         return False
 
-    if converged:
-        return rises(rounding, most=bounded)
+    if rises(rounding, most=False):
+        return True
     lengths = np.maximum(rounding, np.sqrt(eps) * kept.std(axis=0))
-    return rises(lengths, most=bounded) or (bounded and rises(rounding, most=False))
+    return not converged and rises(lengths, most=bounded)
 
 
 def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -> bool:
