@@ -19,6 +19,7 @@ from sklearn_adreg._descent.recession import (
     intercepts_alone,
     partly_falls_forever,
 )
+from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss
 from sklearn_adreg._objective.penalty import Penalty
 
@@ -33,16 +34,16 @@ _MANY_UNITS = 8.0
 class End:
     """Where a descent has ended.
 
-    Predictors may be `linked`. It is `stuck` where the descent could not go on, short
-    of its tolerance. Several predictors that rows have slopes along are in the span of
-    the `basis`, if there is one.
+    It is `stuck` where the descent could not go on, short of its tolerance. Several
+    predictors that rows have slopes along are in the span of the `basis`, if there is
+    one.
     """
 
     objective: MeanLoss
     penalty: Penalty
     method: Method
     state: State
-    linked: bool
+    traits: Traits
     stuck: bool
     basis: np.ndarray | None = None
 
@@ -75,9 +76,9 @@ class End:
 
     @property
     def _partly_endless(self) -> bool:
-        """Whether some unknowns run off."""
+        """Whether some unknowns of a convex loss run off."""
         method, objective = self.method, self.objective
-        if self.penalty.free.sum() <= 1:
+        if self.penalty.free.sum() <= 1 or not self.traits.convex:
             return False
         coordinates = method.coordinates if isinstance(method, QuasiNewton) else None
         bandwidth = float(np.cbrt(np.finfo(objective.data.rows.dtype).eps))
@@ -92,7 +93,7 @@ class End:
         One alone that is not behind a link has no unit that is known here.
         """
         rows, units = self.objective.data.rows, self.objective.units
-        if self.state.distant or (units is None and not self.linked):
+        if self.state.distant or (units is None and not self.traits.linked):
             return self.state.distant
         unit = 1.0 if units is None else np.asarray(units)
         sizes = np.abs(rows.numpy(self.state.point.linear)) / unit

@@ -33,7 +33,7 @@ _REMEASURED = 2
 # which slopes are smaller, relative, there as well is none. Kinks may be further off
 # than any unit tells, and without these a piece shows slopes of its own alone.
 _AROUND, _BEYOND_KINKS, _NO_SLOPE = 1.0, 1e6, 1e-10
-# Units change by no more: where a predictor has nearly no curvature, it is not known.
+# Units grow by no more at a time: nearly no curvature of a predictor tells nothing.
 _MOST = 1e3
 # A loss a unit off is at most so many times what slopes and curvatures foretell; units
 # are halved so often, from the most.
@@ -106,7 +106,7 @@ def _measured(
         curvature = np.diag(_mean_curvature(seen, linear))
         change = np.sqrt(np.asarray(square, np.float64)) / curvature / units
         known = np.isfinite(change) & (change > 0)
-        units = units * np.where(known, np.clip(change, 1 / _MOST, _MOST), 1.0)
+        units = units * np.where(known, np.minimum(change, _MOST), 1.0)
         units = _near(objective, linear, units, curvature)
     return units, _mean_curvature(objective.at_units(units).through(_SMOOTH), linear)
 

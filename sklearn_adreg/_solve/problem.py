@@ -98,8 +98,8 @@ class Problem:
 
     def _end(self, state: State) -> End:
         stuck = self.tol < state.error and len(state.curve) <= self.max_iter
-        linked = self.traits.linked
-        return End(self.objective, self.penalty, self.method, state, linked, stuck)
+        known = self.objective, self.penalty, self.method, state
+        return End(*known, self.traits, stuck)
 
     def descend(self, given: np.ndarray | None = None) -> State:
         """Descend from the least of what is given, a constant and least squares."""
