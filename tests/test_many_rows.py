@@ -331,3 +331,24 @@ def test_scales_of_hourly_rows() -> None:
     assert len(index) == 4096
     assert (np.diff(index) > 0).all()
     assert_array_equal(spread_out(hours[:9], 9), hours[:9])
+
+
+def test_a_column_that_few_of_many_rows_have() -> None:
+    """And one that hardly differs from it: rows that stand for all show neither."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((45_000, 4))
+    X[:, 0] = 0
+    X[rng.integers(45_000, size=3), 0] = 1
+    X[:, 3] = X[:, 0] + 1e-3 * rng.standard_normal(45_000)
+    y = np.exp(X @ [2.0, -0.8, -0.5, 0.0]) * rng.gamma(2, 0.5, 45_000)
+    for alpha in (1e-5, 1e-4):
+        model = GradientDescentRegressor("gamma_deviance", alpha=alpha, l1_ratio=1.0)
+        model.fit(X, y)
+        slope = 2 * (1 - y / model.predict(X))
+        gradient = X.T @ slope / len(y)
+        assert abs(slope.mean()) < 1e-4
+        moving = model.coef_ != 0
+        assert moving[1:3].all()
+        expected = -alpha * np.sign(model.coef_[moving])
+        assert_allclose(gradient[moving], expected, rtol=0, atol=1e-2 * alpha)
+        assert (np.abs(gradient) <= 1.01 * alpha).all()

@@ -116,8 +116,10 @@ class ProximalNewton:
         if self.curvature is not None:
             memory = self._kept(goal, columns, memory)
         else:
-            moments = self._moments_of(goal, columns, memory)
-            memory = _made(objective, goal, state, columns, memory, moments)
+            # So many times as many as are enough are all of them.
+            times = 0 if self.whole.is_shown(columns) else self.whole.data.rows.shape[0]
+            moments = self._moments_of(goal, columns, memory, times)
+            memory = _made(objective, goal, state, columns, memory, moments, times)
         hessian = memory.model
         stronger = 1.0 if memory.renewed else _stronger(penalty, state)
         found, above = _minimum(penalty, state, columns, hessian, stronger)
@@ -183,19 +185,21 @@ class ProximalNewton:
         return memory._replace(damping=0.0, renewed=True)
 
     def _moments_of(
-        self, goal: Goal, columns: np.ndarray, memory: _Memory
+        self, goal: Goal, columns: np.ndarray, memory: _Memory, times: int
     ) -> Semidefinite:
         """Second moments of the columns, made once."""
         if memory.moments is not None and np.array_equal(columns, memory.columns):
             return memory.moments
         if len(columns) < self.whole.data.rows.shape[1]:
-            return self._second_moments(goal.eps, columns)
+            return self._second_moments(goal.eps, columns, times)
         if "of_all" not in self._made:
-            self._made["of_all"] = self._second_moments(goal.eps, columns)
+            self._made["of_all"] = self._second_moments(goal.eps, columns, times)
         return self._made["of_all"]
 
-    def _second_moments(self, eps: float, columns: np.ndarray) -> Semidefinite:
-        made_of = partial(self.whole.second_moments, columns)
+    def _second_moments(
+        self, eps: float, columns: np.ndarray, times: int
+    ) -> Semidefinite:
+        made_of = partial(self.whole.second_moments, columns, times=times)
         return Semidefinite(made_of(), eps, self.whole.rounds(made_of))
 
     @cached_property
@@ -261,12 +265,13 @@ def _made(
     columns: np.ndarray,
     memory: _Memory,
     moments: Semidefinite,
+    times: int,
 ) -> _Memory:
     """Return the Hessian at this state, and how it is damped."""
     # Steps are safer with a curvature from around, but it is not what rows show here:
     # where a squared hinge is flat an l1 penalty could gain all of the objective.
     widest = 0.0 if memory.renewed else goal.scale
-    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, widest)
+    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, widest, times)
     made_of = partial(seen.hessian, bent, columns)
     hessian = Semidefinite(made_of(), goal.eps, seen.rounds(made_of))
     mean = usable(bent.mean_curvature)

@@ -65,7 +65,7 @@ def minimum(
 ) -> tuple[np.ndarray, float]:
     """Return the minimiser, with exact zeros, and how far above q may be by rounding.
 
-    `start` may be any point.
+    That is infinite where q has no minimum. `start` may be any point.
     """
     scale = positive_roots(np.diag(hessian.matrix))
     matrix = hessian.matrix / np.outer(scale, scale)
@@ -75,7 +75,8 @@ def minimum(
     if place.doubtful:
         whole = whole._replace(root=hessian.root / scale)
         place = whole.minimum(place.move)
-    return place.point / scale, float(whole.noise(place) @ np.abs(place.point))
+    above = float(whole.noise(place) @ np.abs(place.point))
+    return place.point / scale, np.inf if place.doubtful else above
 
 
 class _Place(NamedTuple):
@@ -283,8 +284,8 @@ class _Face(NamedTuple):
     ) -> _Place | None:
         """Go until the first entry becomes zero."""
         crossing = face.crossing(face.start + move if bounded else move)
-        if not crossing.any():
-            return None  # what fell was rounding
+        if not crossing.any():  # what fell was rounding, or falls without end
+            return None if bounded else place._replace(doubtful=True)
         parts = np.full(len(move), np.inf)
         parts[crossing] = -face.start[crossing] / move[crossing]
         stopped, first = parts.min() * move, parts <= parts.min()
