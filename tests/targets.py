@@ -1,4 +1,4 @@
-"""Which targets a loss allows."""
+"""Which targets a loss allows, and data whose rows lie far apart."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ def first_allowed(loss: Any, *candidates: np.ndarray) -> np.ndarray:
 # Losses of amounts, and those of proportions and labels.
 AMOUNTS = {name: loss for name, loss in LOSSES.items() if allows(loss, np.array([2.5]))}
 LABELS = {name: loss for name, loss in LOSSES.items() if name not in AMOUNTS}
+
+
+def far_rows(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns with rows far out, and targets whose scale depends on them."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(2.0, (n, 3))
+    scale = np.exp(np.clip(X, -3, 3) @ [0.5, -0.3, 0.2])
+    return X, X[:, 0] + scale * rng.standard_normal(n)

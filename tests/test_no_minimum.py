@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
+from targets import far_rows
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentClassifier, GradientDescentRegressor
@@ -256,10 +257,7 @@ def test_a_scale_that_may_go_to_zero(loss: Any) -> None:
 
 def test_a_scale_of_one_row_that_a_ridge_bounds() -> None:
     """One row far out is predicted to 1e-9: with a ridge there is a minimum yet."""
-    rng = np.random.default_rng(24)
-    Z = rng.standard_t(2.0, (300, 3))
-    spread = np.exp(np.clip(Z, -3, 3) @ [0.5, -0.3, 0.2])
-    y = Z[:, 0] + spread * rng.standard_normal(300)
+    Z, y = far_rows(24, 300)
     model = GradientDescentRegressor(NormalLogLikelihood(), alpha=1.0)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -314,10 +312,7 @@ def test_a_row_that_decides_its_own_prediction(l1_ratio: float) -> None:
 
 def test_an_end_that_floats_do_not_hold_is_no_worse_than_a_constant() -> None:
     """Where rounding leads, steps have summed up what theta is 5e11 above."""
-    rng = np.random.default_rng(13)
-    Z = rng.standard_t(2.0, (2000, 3))
-    scale = np.exp(np.clip(Z, -3, 3) @ [0.5, -0.3, 0.2])
-    y = Z[:, 0] + scale * rng.standard_normal(2000)
+    Z, y = far_rows(13, 2000)
     model = GradientDescentRegressor(NormalLogLikelihood(), alpha=0.01)
     with pytest.warns(ConvergenceWarning, match="no minimum that floats"):
         model.fit(Z, y)

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from statsmodels.discrete.count_model import ZeroInflatedPoisson
+from targets import far_rows
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
@@ -213,10 +214,7 @@ def test_a_scale_that_is_far_from_one_without_an_intercept(unit: float) -> None:
 
 def test_one_row_whose_curvature_drowns_all_others() -> None:
     # A row far out has a scale of 1e-9: the others' curvature is below its rounding.
-    rng = np.random.default_rng(3)
-    X = rng.standard_t(2.0, (60, 3))
-    scale = np.exp(np.clip(X, -3, 3) @ [0.5, -0.3, 0.2])
-    y = X[:, 0] + scale * rng.standard_normal(60)
+    X, y = far_rows(3, 60)
     model = GradientDescentRegressor(NormalLogLikelihood(), alpha=1.0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -77,14 +77,6 @@ class Coordinates:
         theta = self.factor @ unknowns
         return theta if self.span is None else self.span.outer_theta(theta)
 
-    def unknowns(self, theta: np.ndarray) -> np.ndarray:
-        """Return the unknowns nearest theta, of dense coordinates without a span."""
-        if self.outputs is None:
-            return np.linalg.lstsq(self.factor, theta, rcond=None)[0]
-        columns = theta.reshape(-1, len(self.outputs))
-        columns = np.linalg.lstsq(self.factor, columns, rcond=None)[0]
-        return np.linalg.lstsq(self.outputs, columns.T, rcond=None)[0].T.reshape(-1)
-
     def gradient(self, gradient: np.ndarray) -> np.ndarray:
         """Gradient by the unknowns, from that by theta."""
         if not self.dense:

@@ -159,10 +159,11 @@ def _white(task: Task, fit: Fit, data: Data, moments: Moments) -> Coordinates:
     others are not penalised in; without any, some directions have no length.
     """
     gram, _ = moments.bordered(task.intercept)
-    white = whitened(data.rows, data.weight, gram, _ridge(task, fit, least=True))
-    if white.null is None or not white.null.size:
+    least, mean = (_ridge(task, fit, least=each) for each in (True, False))
+    white = whitened(data.rows, data.weight, gram, least)
+    if white.null is None or not white.null.size or (least == mean).all():
         return white
-    return whitened(data.rows, data.weight, gram, _ridge(task, fit))
+    return whitened(data.rows, data.weight, gram, mean)
 
 
 def _scaled(task: Task, fit: Fit, variances: np.ndarray) -> Coordinates:
