@@ -14,7 +14,13 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor, GradientDescentRegressorCV
-from sklearn_adreg.losses import Huber, Linex, NormalLogLikelihood, Pinball
+from sklearn_adreg.losses import (
+    Huber,
+    Linex,
+    Multinomial,
+    NormalLogLikelihood,
+    Pinball,
+)
 
 # Parts of the step that the curvature at the start allows.
 PARTS = np.array([0.01, 0.1, 0.4])
@@ -120,6 +126,22 @@ def test_weights_where_steps_that_are_too_long_magnify_rounding() -> None:
             assert np.isfinite(expected)
             found = own.cv_results_[f"split{number}_test_score"][0]
             assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [6, 40])
+def test_several_outputs_without_one_class_in_a_split(rows: int) -> None:
+    """There the start runs off until no row has a slope: a fit and a search alike."""
+    X = np.random.default_rng(5).standard_normal((rows, 2))
+    y = np.append(np.arange(rows // 2) % 2, np.arange(rows - rows // 2) % 3)
+    own = GradientDescentRegressorCV([0.1], loss=Multinomial(3), cv=KFold(2))
+    model = GradientDescentRegressor(Multinomial(3), epsilon=0.1, max_iter=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they do not converge
+        own.set_params(max_iter=10).fit(X, y)
+        expected = cross_val_score(model, X, y, cv=KFold(2))
+    assert np.isfinite(expected).all()
+    found = [own.cv_results_[f"split{number}_test_score"][0] for number in range(2)]
+    assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])

@@ -34,7 +34,6 @@ from sklearn_adreg._descent.closed_form import (
 from sklearn_adreg._descent.textbook import (
     BatchState,
     Run,
-    constant_theta,
     largest_curvature,
     stable_epsilon,
     stable_epsilon_of_loss,
@@ -53,6 +52,7 @@ from sklearn_adreg._rows.moments import Moments
 from sklearn_adreg._rows.place import check_distances, check_target
 from sklearn_adreg._rows.rows import Data, Rows
 from sklearn_adreg._solve.scale import estimated_scale
+from sklearn_adreg._solve.start import constant_start
 from sklearn_adreg._solve.task import Fit, Task
 from sklearn_adreg._validation import checked_alpha, shares
 from sklearn_adreg.losses import SquaredError
@@ -160,15 +160,14 @@ class StepByStep(NamedTuple):
     """Descents on any loss, from the best constant of the training rows.
 
     `train` are the numbers of these, which are placed when they are needed, and `where`
-    is what `place` is told. With `linked` predictions are not the linear predictor.
-    `scales` has the scale of each target, (n_targets,), for each penalty, where the
-    loss leaves it to be estimated: descents are in units of it. A loss of several
-    outputs has their `units`, and theta of all of them is one column.
+    is what `place` is told. `scales` has the scale of each target, (n_targets,), for
+    each penalty, where the loss leaves it to be estimated: descents are in units of it.
+    A loss of several outputs has their `units`, and theta of all of them is one column.
     """
 
     train: np.ndarray
     loss: LinearLoss
-    linked: bool
+    traits: Traits
     where: dict[str, Any]
     scales: list[np.ndarray]
     units: tuple[float, ...] | None = None
@@ -226,8 +225,8 @@ class StepByStep(NamedTuple):
             found = found._replace(target=found.rows.vector(train.target[:, 0]))
         backend, units = self.where["backend"], self.units
         objective = MeanLoss(found, self.loss, backend, units=units)
-        theta = constant_theta(objective, linked=self.linked)
-        return objective, theta, target_scale(found, linked=self.linked)
+        theta = constant_start(objective, self.traits)
+        return objective, theta, target_scale(found, linked=self.traits.linked)
 
     def _begun(
         self, data: Data, candidates: Candidates, n_iter: np.ndarray, tol: float
@@ -360,7 +359,7 @@ def steps_on(
     traits, loss = checked_traits(*seen), LinearLoss.of(task.loss, row_names)
     known = [_scales(some_rows(data, part), task, alphas, traits) for part in parts]
     return [
-        StepByStep(part, loss, traits.linked, task.place, scales, task.units)
+        StepByStep(part, loss, traits, task.place, scales, task.units)
         for part, scales in zip(parts, known, strict=True)
     ]
 

@@ -21,7 +21,6 @@ from sklearn_adreg._descent.closed_form import (
 from sklearn_adreg._descent.loop import Solution
 from sklearn_adreg._descent.recession import check_bounded
 from sklearn_adreg._descent.textbook import (
-    constant_theta,
     largest_curvature,
     stable_epsilon,
     stable_epsilon_of_loss,
@@ -43,8 +42,7 @@ from sklearn_adreg._solve.afterwards import (
     left_above,
 )
 from sklearn_adreg._solve.held_out import Watch
-from sklearn_adreg._solve.outputs import outputs_of_rows
-from sklearn_adreg._solve.start import refusal, rough
+from sklearn_adreg._solve.start import constant_start, refusal
 from sklearn_adreg._solve.task import Fit, Task
 
 
@@ -176,11 +174,7 @@ def solve_any_loss_step_by_step(task: Task, fit: Fit, unit: float = 1.0) -> Solu
     objective = MeanLoss(data, loss, task.backend, units=task.units)
     linked = fit.traits.linked
     if fit.start is None:
-        start = constant_theta(objective, linked=linked)
-        if task.n_outputs > 1:
-            kinked = fit.traits.kinked
-            outputs = outputs_of_rows(rough(objective), start[:, 0], kinked=kinked)
-            start = outputs.spanned(start[:, 0])[:, None]
+        start = constant_start(objective, fit.traits)
     else:
         start = data.rows.inner(*fit.start).reshape(-1, fit.y.shape[1])
     scale = target_scale(data, linked=linked, given=fit.start is not None)

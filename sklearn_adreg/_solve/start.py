@@ -12,11 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_adreg._descent.constant import balanced, best_constant
+from sklearn_adreg._descent.textbook import constant_theta
 from sklearn_adreg._loss.refusals import not_finite
+from sklearn_adreg._loss.traits import Traits
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
 from sklearn_adreg._objective.penalty import Penalty
 from sklearn_adreg._rows.moments import weighted_median
 from sklearn_adreg._rows.rows import spread_out
+from sklearn_adreg._solve.outputs import outputs_of_rows
 
 # As many rows tell the mean of a thing roughly; and how closely the constant is found
 # where a descent is to improve on it anyway, on how many of them.
@@ -78,6 +81,19 @@ def best_start(
                 return len(candidates), exact, there
         return number, theta, point
     raise refusal(objective, starts[-1])
+
+
+def constant_start(objective: MeanLoss, traits: Traits) -> np.ndarray:
+    """Theta of the best constant of each target, where steps of a given length start.
+
+    Several outputs stay orthogonal to what no row sees: those of a softmax sum to zero.
+    """
+    theta = constant_theta(objective, linked=traits.linked)
+    if objective.n_outputs == 1:
+        return theta
+    some, constant = rough(objective), theta[:, 0]
+    outputs = outputs_of_rows(some, constant, kinked=traits.kinked)
+    return outputs.spanned(constant)[:, None]
 
 
 def refusal(objective: MeanLoss, theta: np.ndarray) -> Exception:
