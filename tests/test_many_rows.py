@@ -352,3 +352,21 @@ def test_a_column_that_few_of_many_rows_have() -> None:
         expected = -alpha * np.sign(model.coef_[moving])
         assert_allclose(gradient[moving], expected, rtol=0, atol=1e-2 * alpha)
         assert (np.abs(gradient) <= 1.01 * alpha).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_of_leverage_among_many(seed: int) -> None:
+    """Rows that stand for all have one of them, or none, and steps led astray."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((20_000, 6))
+    y = rng.poisson(np.exp(0.3 * X[:, :3].sum(axis=1))).astype(float)
+    X[:4] *= 100
+    settings: dict[str, Any] = {"alpha": 1e-4, "l1_ratio": 1.0, "tol": 1e-8}
+    model = GradientDescentRegressor("poisson_deviance", **settings).fit(X, y)
+    assert model.n_iter_ <= 15
+    gradient = 2 * X.T @ (model.predict(X) - y) / len(y)
+    moving = model.coef_ != 0
+    expected = -1e-4 * np.sign(model.coef_[moving])
+    assert moving.any()
+    assert_allclose(gradient[moving], expected, rtol=0, atol=1e-6)
+    assert (np.abs(gradient) <= 1.01e-4).all()

@@ -68,7 +68,8 @@ class _Memory(NamedTuple):
     `moments` are the second moments of the columns and `damping` is the share of them
     that is added, relative to the curvature; at `weakest` it costs what is tolerated.
     A `renewed` model has the penalty as it is, and no stronger one, and all columns
-    that matter, unless these are too many.
+    that matter, unless these are too many. The Hessian is `of_all` rows once those that
+    stand for them have led too far.
     """
 
     columns: np.ndarray = np.zeros(0, dtype=np.intp)
@@ -79,6 +80,11 @@ class _Memory(NamedTuple):
     damping: float = _FIRST_DAMPING
     weakest: float = 0.0
     renewed: bool = False
+    of_all: bool = False
+
+    def widened(self) -> _Memory:
+        """Return what is kept where all rows are asked from now on."""
+        return self if self.of_all else self._replace(moments=None, of_all=True)
 
     @property
     def model(self) -> Semidefinite:
@@ -113,21 +119,18 @@ class ProximalNewton:
         if memory is None:
             memory = self._first(goal)
         columns, complete = _working_set(penalty, goal, state, memory)
-        if self.curvature is not None:
-            memory = self._kept(goal, columns, memory)
-        else:
-            # So many times as many as are enough are all of them.
-            times = 0 if self.whole.is_shown(columns) else self.whole.data.rows.shape[0]
-            moments = self._moments_of(goal, columns, memory, times)
-            memory = _made(objective, goal, state, columns, memory, moments, times)
-        hessian = memory.model
         stronger = 1.0 if memory.renewed else _stronger(penalty, state)
-        found, above = _minimum(penalty, state, columns, hessian, stronger)
+        memory = self._modelled(objective, goal, state, columns, memory)
+        found, above = _minimum(penalty, state, columns, memory.model, stronger)
+        if above == np.inf and stronger == 1 and not memory.of_all:
+            memory = memory.widened()
+            memory = self._modelled(objective, goal, state, columns, memory)
+            found, above = _minimum(penalty, state, columns, memory.model, stronger)
         end = state.theta.copy()
         end[columns] = found
         direction = end - state.theta
         slope = penalty.slope_from(state.gradient, state.theta, direction)
-        change = np.sqrt(hessian.square(direction[columns]) / memory.curvature)
+        change = np.sqrt(memory.model.square(direction[columns]) / memory.curvature)
         gap = max(-slope, 0.0) + above if complete else np.inf
         local = bool(self.curvature or objective.bandwidth) or memory.renewed
         fresh = gap < np.inf and local and memory.damping == memory.weakest
@@ -147,6 +150,7 @@ class ProximalNewton:
         if length >= 1:
             damping /= _DAMPING_FACTOR
         elif length < _TOO_FAR:
+            memory = memory.widened()
             damping *= _DAMPING_FACTOR
         return memory._replace(damping=damping, renewed=False)
 
@@ -184,6 +188,22 @@ class ProximalNewton:
         """Damp as little as may be, and hold no column back."""
         return memory._replace(damping=0.0, renewed=True)
 
+    def _modelled(
+        self,
+        objective: Objective,
+        goal: Goal,
+        state: State,
+        columns: np.ndarray,
+        memory: _Memory,
+    ) -> _Memory:
+        """Return the Hessian by these columns, and how it is damped."""
+        if self.curvature is not None:
+            return self._kept(goal, columns, memory)
+        # So many times as many as are enough are all of them.
+        times = self.whole.data.rows.shape[0] if memory.of_all else 0
+        moments = self._moments_of(goal, columns, memory, times)
+        return _made(objective, goal, state, columns, memory, moments, times)
+
     def _moments_of(
         self, goal: Goal, columns: np.ndarray, memory: _Memory, times: int
     ) -> Semidefinite:
@@ -192,9 +212,9 @@ class ProximalNewton:
             return memory.moments
         if len(columns) < self.whole.data.rows.shape[1]:
             return self._second_moments(goal.eps, columns, times)
-        if "of_all" not in self._made:
-            self._made["of_all"] = self._second_moments(goal.eps, columns, times)
-        return self._made["of_all"]
+        if times not in self._made:
+            self._made[times] = self._second_moments(goal.eps, columns, times)
+        return self._made[times]
 
     def _second_moments(
         self, eps: float, columns: np.ndarray, times: int
@@ -203,7 +223,7 @@ class ProximalNewton:
         return Semidefinite(made_of(), eps, self.whole.rounds(made_of))
 
     @cached_property
-    def _made(self) -> dict[str, Semidefinite]:
+    def _made(self) -> dict[int, Semidefinite]:
         return {}
 
 
@@ -280,8 +300,12 @@ def _made(
     if not np.isfinite(hessian.matrix).all():  # curvatures near where floats end
         hessian = Semidefinite(curvature * moments.matrix, goal.eps)
     weakest = goal.weakest_damping(state.curve[-1], curvature)
-    damping = max(memory.damping, weakest)
-    renewed = memory.renewed
-    return _Memory(
-        columns, hessian, curvature, bend, moments, damping, weakest, renewed
+    return memory._replace(
+        columns=columns,
+        hessian=hessian,
+        curvature=curvature,
+        bend=bend,
+        moments=moments,
+        damping=max(memory.damping, weakest),
+        weakest=weakest,
     )

@@ -45,9 +45,6 @@ from sklearn_adreg.backends.base import Backend
 # penalty on counts of 20,000 x 50, all rows take 1.4 times as long.
 _ENOUGH_ROWS, _ENOUGH_PER_COLUMN, _ENOUGH_SHARE = 1 << 13, 40, 16
 _FEWER, _FEWER_KEPT = 2, 4
-# They show a column that has this part of its second moment in them: of an indicator of
-# three in 45,000 rows they may have none.
-_SHOWN = 0.25
 # Where fewer rows a column than these make up the curvature, all rows are asked.
 _EFFECTIVE_PER_COLUMN = 10
 # Where fewer rows a column bend, as those of Huber's loss with a tiny delta do, a wider
@@ -313,24 +310,6 @@ class MeanLoss:
         size = len(lower[0, 0]) * len(every)
         found = np.transpose(blocks, (2, 0, 3, 1)).reshape(size, size)
         return np.asarray(found if columns is None else found[np.ix_(chosen, chosen)])
-
-    def is_shown(self, columns: np.ndarray) -> bool:
-        """Whether rows that stand for all show these columns of theta.
-
-        They do not where few other rows make up the second moment of one.
-        """
-        if self._enough() == self.data.rows.shape[0]:
-            return True
-        shown, whole = self._diagonals
-        index = np.unique(columns // self.n_outputs)
-        return bool((shown[index] >= _SHOWN * whole[index]).all())
-
-    @cached_property
-    def _diagonals(self) -> tuple[np.ndarray, np.ndarray]:
-        """Second moments of each column, of rows that stand for all, and of all."""
-        every = self._some()[0].data, self.data
-        shown, whole = (each.rows.diagonal(each.weight) for each in every)
-        return shown, whole
 
     def second_moments(
         self,
