@@ -25,6 +25,7 @@ from sklearn_adreg.losses import (
     AbsolutePercentageError,
     GammaDeviance,
     Huber,
+    Multinomial,
     Pinball,
     PoissonDeviance,
 )
@@ -370,3 +371,21 @@ def test_rows_of_leverage_among_many(seed: int) -> None:
     assert moving.any()
     assert_allclose(gradient[moving], expected, rtol=0, atol=1e-6)
     assert (np.abs(gradient) <= 1.01e-4).all()
+
+
+def test_columns_of_a_softmax_that_few_of_many_rows_have() -> None:
+    """The first model has no digit of a curvature, and no part of its step led down."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((20_000, 4))
+    for column, count in enumerate((1, 3, 30, 300)):
+        X[rng.integers(len(X), size=count), column] = 1.0
+    labels = rng.integers(3, size=len(X))
+    loss = Multinomial(3)
+    model = GradientDescentRegressor(loss, alpha=1e-6, l1_ratio=1.0)
+    model.fit(X, labels.astype(float))
+    gradient = (model.predict(X) - np.eye(3)[labels]).T @ X / len(X)
+    assert np.abs(gradient).max() == pytest.approx(1e-6, rel=1e-2)
+    moving = model.coef_ != 0
+    expected = -1e-6 * np.sign(model.coef_[moving])
+    assert moving.any()
+    assert_allclose(gradient[moving], expected, rtol=0, atol=1e-8)

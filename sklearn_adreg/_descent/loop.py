@@ -269,6 +269,8 @@ def minimise(
             if step.slope < 0:
                 slack = _slack(objective, goal, state)
                 trial = search(line.trial, line.start, slack, step.longest)
+                if trial is None:  # no part of it leads down
+                    memory = method.learn(memory, 0.0, np.zeros_like(state.gradient))
         if trial is not None:
             after = line.state(trial.length)
             memory = method.learn(memory, trial.length, after.gradient - state.gradient)
