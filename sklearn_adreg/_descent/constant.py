@@ -129,6 +129,8 @@ def output_units(objective: MeanLoss) -> tuple[np.ndarray, np.ndarray]:
     best = _value(objective, found)
     for _, output in product(range(_TURNS), range(len(found))):
         for level, unit in levels:
+            if level == found[output]:
+                continue
             tried = found.copy()
             tried[output] = level
             value = _value(objective, tried)
