@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize
 
 from sklearn_adreg._objective.mean_loss import MeanLoss, Point
+from sklearn_adreg._rows.rows import spread_out
 
 # The interval of the targets is doubled so often, where the minimum is outside.
 _MAX_EXPANSIONS = 60
@@ -20,6 +21,8 @@ _BALANCED = 0.2
 # Of several predictors a row some may be levels of the targets, and some logarithms of
 # their spread: each is tried at either, so often in turn.
 _TURNS = 2
+# That many rows tell which is better.
+_LEVEL_ROWS = 1 << 10
 # So many columns, whose second moments are a part of the price of a fit, may tell where
 # predictors without intercepts are nearest constants.
 _MOST_NEARLY_CONSTANT = 1 << 10
@@ -117,9 +120,12 @@ def output_units(objective: MeanLoss) -> tuple[np.ndarray, np.ndarray]:
     Each is zero, the median of the targets, or the logarithm of their spread, whichever
     is better; the second has the spread as its unit, and the others one.
     """
-    rows, target, weight, *_ = objective.data
-    if not rows.intercept:
+    if not objective.data.rows.intercept:
         return output_units(_with_intercepts(objective))
+    counted = objective.data.rows.nonzero(objective.data.weight)
+    some = objective.data.part(spread_out(counted, _LEVEL_ROWS))
+    objective = replace(objective, data=some)
+    rows, target, weight, *_ = some
     kept = np.asarray(rows.numpy(target)[rows.nonzero(weight)], dtype=np.float64)
     middle = float(np.median(kept))
     spread = float(np.median(np.abs(kept - middle)) or np.std(kept) or 1.0)

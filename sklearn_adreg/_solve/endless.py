@@ -64,7 +64,8 @@ class End:
         asked of any end where some predictor is many units off.
         """
         objective, linear = self.objective, self.state.point.linear
-        exact = falls_with_a_scale(
+        # A convex loss that falls with a scale falls along the ray as well.
+        exact = not self.traits.convex and falls_with_a_scale(
             objective, self.penalty, linear, size, converged=not self.stuck
         )
         if exact:
