@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.optimize import linprog, minimize
 from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from targets import far_rows
 
 import sklearn_adreg.numpy as adnp
@@ -383,3 +385,16 @@ def test_a_row_of_most_of_the_weight_is_predicted_exactly(alpha: float) -> None:
     with pytest.warns(ConvergenceWarning, match="no minimum"):
         model.fit(X, y, sample_weight=weight)
     assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("seed", [2, 22])
+def test_an_intercept_that_is_rounding_has_not_run_off(seed: int) -> None:
+    """Balanced classes with a ridge: 2^32 of an intercept of 1e-17 is not far."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(size=(60, 2)) ** 3
+    y = X[:, 0] + 0.5 * rng.standard_normal(60) > 0.3
+    settings: dict[str, Any] = {"alpha": 0.1, "class_weight": "balanced"}
+    found = GradientDescentClassifier(tol=1e-4, **settings).fit(X, y)
+    settings["C"] = 1 / (settings.pop("alpha") * len(y))
+    expected = LogisticRegression(tol=1e-10, **settings).fit(X, y)
+    assert_allclose(found.coef_, expected.coef_, rtol=0, atol=1e-3)

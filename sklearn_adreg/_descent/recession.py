@@ -34,6 +34,9 @@ from sklearn_adreg.losses import Loss
 
 # How far out: the square of what separates a start from an end in sensible units.
 _FAR = 2.0**32
+# What has moved by less than this part of its unit has not run off: of a direction that
+# is rounding, as an intercept of 1e-17 is, nothing far out is looked at.
+_MOVED = 1 / np.sqrt(_FAR)
 # Eigenvalues that are rounding of the largest, in its units.
 _NULL = 64.0
 # Rows that are asked first; all are where these fall without end.
@@ -211,9 +214,22 @@ def falls_to_an_edge(objective: MeanLoss, penalty: Penalty, theta: np.ndarray) -
     return end.directional_derivative < 0 and not np.isfinite(beyond.value)
 
 
+def _is_moved(objective: MeanLoss, ray: Any) -> bool:
+    """Whether some predictor has moved, in units of what it is a level of."""
+    rows, target, *_ = objective.data
+    unit: Any = 1.0
+    if objective.units is not None:
+        unit = np.asarray(objective.units)
+    elif getattr(objective.loss.loss, "inverse_link", None) is None:
+        unit = np.abs(rows.numpy(target)).max()
+    return bool((np.abs(rows.numpy(ray)) > _MOVED * unit).any())
+
+
 def _falls(objective: MeanLoss, theta: np.ndarray, free: np.ndarray) -> bool:
     """Whether it falls all along the ray, rather than to where it becomes flat."""
     linear, ray = objective.linear_predictor(theta), objective.ray(free)
+    if not _is_moved(objective, ray):
+        return False
     start, end, far = (objective.point(linear, ray, t) for t in (-1.0, 0.0, _FAR))
     if not far.directional_derivative <= 0:
         return False
