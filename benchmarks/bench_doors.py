@@ -18,6 +18,7 @@ from _timing import interleaved, report, timed
 from glum import GeneralizedLinearRegressor
 from scipy.optimize import minimize
 from scipy.special import expit
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
@@ -86,6 +87,51 @@ def classifier() -> None:
         name = type(peer).__name__
         peers = {name: (lambda peer=peer: peer.fit(X, y), target)}
         compare(f"classifier, {loss}, 300,000 x 60", models, peers, X, y)
+
+
+def classes() -> None:
+    """Fit log loss of several classes."""
+    _classes("digits, 1,797 x 64, ten", *load_digits(return_X_y=True))
+    _classes("60,000 x 30, ten", *drawn_classes(60_000, 30, 10))
+    _classes("20,000 x 5, 30", *drawn_classes(20_000, 5, 30))
+
+
+def _classes(name: str, X: np.ndarray, y: np.ndarray, alpha: float = 1e-4) -> None:
+    """Compare with scikit-learn's solvers, at tolerances that lead as low."""
+    models = {
+        backend: GradientDescentClassifier(alpha=alpha, backend=backend)
+        for backend in BACKENDS
+    }
+    settings = {"C": 1 / (alpha * len(y)), "max_iter": 10_000, "tol": 1e-8}
+    theirs = {
+        solver: LogisticRegression(solver=solver, **settings)
+        for solver in ("newton-cholesky", "lbfgs")
+    }
+    fits: dict[str, tuple[Any, str]] = {
+        solver: (lambda peer=peer: peer.fit(X, y), "")
+        for solver, peer in theirs.items()
+    }
+    compare(f"classes, {name}", models, fits, X, y)
+
+    def value(model: Any) -> float:
+        chances = model.predict_proba(X)[np.arange(len(y)), y]
+        return float(-np.log(chances).mean() + alpha / 2 * (model.coef_**2).sum())
+
+    every = {**models, **theirs}
+    best = min(map(value, every.values()))
+    for model_name, model in every.items():
+        above = gap_of({model_name: model}, best, value)
+        report(f"  objective above the best, {model_name}", above, "")
+
+
+def drawn_classes(
+    n_rows: int, n_columns: int, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows, and classes that are drawn from a softmax of theirs."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_columns))
+    scores = X @ (0.5 * rng.standard_normal((n_columns, n_classes)))
+    return X, np.argmax(scores + rng.gumbel(size=scores.shape), axis=1)
 
 
 def likelihood(Z: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], Any]:
@@ -202,7 +248,9 @@ def by_pyfixest(X: np.ndarray, y: np.ndarray) -> tuple[float, dict[float, np.nda
     return seconds, {q: dense @ model.coef().to_numpy() for q, model in models}
 
 
-PARTS = {part.__name__: part for part in (bernoulli, classifier, normal, quantiles)}
+PARTS = {
+    part.__name__: part for part in (bernoulli, classifier, classes, normal, quantiles)
+}
 
 if __name__ == "__main__":
     run(PARTS, list(PARTS))
