@@ -398,3 +398,23 @@ def test_an_intercept_that_is_rounding_has_not_run_off(seed: int) -> None:
     settings["C"] = 1 / (settings.pop("alpha") * len(y))
     expected = LogisticRegression(tol=1e-10, **settings).fit(X, y)
     assert_allclose(found.coef_, expected.coef_, rtol=0, atol=1e-3)
+
+
+def test_an_end_without_slopes_is_no_worse_than_the_start() -> None:
+    """One row has a scale of 1e-163: what floats make of it is told, and not kept."""
+    rng = np.random.default_rng(9)
+    rng.choice(2)
+    rng.choice(3)
+    few = np.round(2 * rng.standard_normal((20, 5))) / 2
+    few[:1] *= 10.0 ** rng.integers(1, 4)
+    y = few @ rng.standard_normal(5) + np.clip(rng.standard_t(3, 20), -20, 20)
+    loss = NormalLogLikelihood()
+    model = GradientDescentRegressor(loss, alpha=0.1, l1_ratio=1.0, tol=1e-8)
+    with pytest.warns(ConvergenceWarning, match="no minimum that floats can hold"):
+        model.fit(few, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.loss_curve_[-1] <= model.loss_curve_[0]
+    scale = np.exp(few @ model.coef_[1] + model.intercept_[1])
+    location = few @ model.coef_[0] + model.intercept_[0]
+    value = -norm.logpdf(y, location, scale).mean() + 0.1 * np.abs(model.coef_).sum()
+    assert value == pytest.approx(model.loss_curve_[-1], rel=1e-9)

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LinearRegression
 from targets import AMOUNTS
 
+import sklearn_adreg.numpy as adnp
 from sklearn_adreg import GradientDescentRegressor
 from sklearn_adreg.losses import Huber, LogCosh, Pinball, PoissonDeviance
 
@@ -231,3 +232,18 @@ def test_penalty_where_rows_do_not_bend() -> None:
         model.fit(X, y)
         # Zero but for 1e-4 / 4.9e5: what is tolerated is 1e-4 of the 1e-4 of a unit.
         assert 0 <= model.loss_curve_[-1] < 2e-8
+
+
+def test_curvatures_near_the_end_of_floats() -> None:
+    """Their Hessian is not finite; the same fit in other units tells the end."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 2))
+    y = X @ [1.0, 2.0] + rng.standard_normal(50)
+
+    def steep(y: Any, z: Any) -> Any:
+        return 1e6 * adnp.log(adnp.cosh(y - z))
+
+    expected = GradientDescentRegressor(steep, alpha=1e-3, l1_ratio=1.0).fit(X, y)
+    model = GradientDescentRegressor(steep, alpha=1e-3 * 1e153, l1_ratio=1.0)
+    model.fit(X * 1e153, y)
+    assert_allclose(model.coef_ * 1e153, expected.coef_, rtol=1e-6)

@@ -55,6 +55,8 @@ _FIRST_DAMPING, _DAMPING_FACTOR, _TOO_FAR = 1e-4, 10.0, 0.5
 # The mean curvature of a window in which few rows bend is not less than this part of
 # that of the window before (1e-2 and 1e-4, of the 63: the same).
 _LEAST_CURVATURE = 1e-3
+# Entries of a model that is made up where curvatures are near the end of floats.
+_LARGEST = 1e150
 # Gradients beyond their strengths by less, in units of rounding, do not move an entry
 # (1e2 and 1e4, of the 63: the same).
 _SLOPE_ROUNDING = 1e3
@@ -297,7 +299,9 @@ def _made(
     mean = usable(bent.mean_curvature)
     bend = mean or memory.bend
     curvature = max(mean, _LEAST_CURVATURE * memory.bend) or goal.curvature
-    if not np.isfinite(hessian.matrix).all():  # curvatures near where floats end
+    with_damping = hessian.matrix + memory.damping * curvature * moments.matrix
+    if not np.isfinite(with_damping).all():  # curvatures near where floats end
+        curvature = min(curvature, _LARGEST / float(np.diag(moments.matrix).max()))
         hessian = Semidefinite(curvature * moments.matrix, goal.eps)
     weakest = goal.weakest_damping(state.curve[-1], curvature)
     return memory._replace(

@@ -194,20 +194,22 @@ class Problem:
         size, lost = goal.size / SIZE_SHARE, value - state.curve[-1]
         if not abs(lost) > goal.enough(value) + _LOST_DIGITS * goal.eps * size:
             return state
-        if not self.again:  # theta and predictors do not hold what tol asks for
+        point = self.objective.point(linear)
+        if not (self.again and np.isfinite(self.objective.gradient(point)).all()):
+            # Theta and predictors do not hold what tol asks for.
             half = np.sqrt(goal.eps) * size
             left = goal.relative(lost, value) if lost > half else 0.0
-            curve = (*state.curve[:-1], value)
-            return state._replace(curve=curve, error=max(state.error, left))
-        point = self.objective.point(linear)
-        end = replace(self, again=False)._towards(
-            goal, spread, state.theta, point, None
-        )
+            curve, error = (*state.curve[:-1], value), max(state.error, left)
+            end = state._replace(curve=curve, error=error)
+        else:
+            again = replace(self, again=False)
+            end = again._towards(goal, spread, state.theta, point, None)
+            end = end._replace(curve=(*state.curve, *end.curve))
         # By rounding it may be no better than the first end, nor that than the start.
         for least, known in ((value, state.theta), (start.curve[0], start.theta)):
             if end.curve[-1] > least:
-                end = end._replace(theta=known, curve=(*end.curve, least))
-        return end._replace(curve=(*state.curve, *end.curve))
+                end = end._replace(theta=known, curve=(*end.curve[:-1], least))
+        return end
 
     @property
     def _holds_digits(self) -> bool:
