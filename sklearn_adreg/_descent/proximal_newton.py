@@ -123,16 +123,18 @@ class ProximalNewton:
         columns, complete = _working_set(penalty, goal, state, memory)
         stronger = 1.0 if memory.renewed else _stronger(penalty, state)
         memory = self._modelled(objective, goal, state, columns, memory)
-        found, above = _minimum(penalty, state, columns, memory.model, stronger)
+        hessian = memory.model
+        found, above = _minimum(penalty, state, columns, hessian, stronger)
         if above == np.inf and stronger == 1 and not memory.of_all:
             memory = memory.widened()
             memory = self._modelled(objective, goal, state, columns, memory)
-            found, above = _minimum(penalty, state, columns, memory.model, stronger)
+            hessian = memory.model
+            found, above = _minimum(penalty, state, columns, hessian, stronger)
         end = state.theta.copy()
         end[columns] = found
         direction = end - state.theta
         slope = penalty.slope_from(state.gradient, state.theta, direction)
-        change = np.sqrt(memory.model.square(direction[columns]) / memory.curvature)
+        change = np.sqrt(hessian.square(direction[columns]) / memory.curvature)
         gap = max(-slope, 0.0) + above if complete else np.inf
         local = bool(self.curvature or objective.bandwidth) or memory.renewed
         fresh = gap < np.inf and local and memory.damping == memory.weakest
