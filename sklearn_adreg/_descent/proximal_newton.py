@@ -206,7 +206,31 @@ class ProximalNewton:
         # So many times as many as are enough are all of them.
         times = self.whole.data.rows.shape[0] if memory.of_all else 0
         moments = self._moments_of(goal, columns, memory, times)
-        return _made(objective, goal, state, columns, memory, moments, times)
+        # Steps are safer with a curvature from around, but it is not what rows show
+        # here: where a squared hinge is flat an l1 penalty could gain all that is left.
+        widest = 0.0 if memory.renewed else goal.scale
+        seen, bent = objective.curved(
+            state.point, goal.curvature_bandwidth, widest, times
+        )
+        made_of = partial(seen.hessian, bent, columns)
+        hessian = Semidefinite(made_of(), goal.eps, seen.rounds(made_of))
+        mean = usable(bent.mean_curvature)
+        bend = mean or memory.bend
+        curvature = max(mean, _LEAST_CURVATURE * memory.bend) or goal.curvature
+        with_damping = hessian.matrix + memory.damping * curvature * moments.matrix
+        if not np.isfinite(with_damping).all():  # curvatures near where floats end
+            curvature = min(curvature, _LARGEST / float(np.diag(moments.matrix).max()))
+            hessian = Semidefinite(curvature * moments.matrix, goal.eps)
+        weakest = goal.weakest_damping(state.curve[-1], curvature)
+        return memory._replace(
+            columns=columns,
+            hessian=hessian,
+            curvature=curvature,
+            bend=bend,
+            moments=moments,
+            damping=max(memory.damping, weakest),
+            weakest=weakest,
+        )
 
     def _moments_of(
         self, goal: Goal, columns: np.ndarray, memory: _Memory, times: int
@@ -280,38 +304,3 @@ def _stronger(penalty: Penalty, state: State) -> float:
     if len(state.theta) <= _SMALLEST_SET:
         return 1.0
     return max(1.0, _WEAKENING * penalty.excess_ratio(state.gradient, state.theta))
-
-
-def _made(
-    objective: Objective,
-    goal: Goal,
-    state: State,
-    columns: np.ndarray,
-    memory: _Memory,
-    moments: Semidefinite,
-    times: int,
-) -> _Memory:
-    """Return the Hessian at this state, and how it is damped."""
-    # Steps are safer with a curvature from around, but it is not what rows show here:
-    # where a squared hinge is flat an l1 penalty could gain all of the objective.
-    widest = 0.0 if memory.renewed else goal.scale
-    seen, bent = objective.curved(state.point, goal.curvature_bandwidth, widest, times)
-    made_of = partial(seen.hessian, bent, columns)
-    hessian = Semidefinite(made_of(), goal.eps, seen.rounds(made_of))
-    mean = usable(bent.mean_curvature)
-    bend = mean or memory.bend
-    curvature = max(mean, _LEAST_CURVATURE * memory.bend) or goal.curvature
-    with_damping = hessian.matrix + memory.damping * curvature * moments.matrix
-    if not np.isfinite(with_damping).all():  # curvatures near where floats end
-        curvature = min(curvature, _LARGEST / float(np.diag(moments.matrix).max()))
-        hessian = Semidefinite(curvature * moments.matrix, goal.eps)
-    weakest = goal.weakest_damping(state.curve[-1], curvature)
-    return memory._replace(
-        columns=columns,
-        hessian=hessian,
-        curvature=curvature,
-        bend=bend,
-        moments=moments,
-        damping=max(memory.damping, weakest),
-        weakest=weakest,
-    )
