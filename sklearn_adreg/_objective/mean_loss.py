@@ -315,6 +315,10 @@ class MeanLoss:
         found = np.transpose(blocks, (2, 0, 3, 1)).reshape(size, size)
         return np.asarray(found if columns is None else found[np.ix_(chosen, chosen)])
 
+    def rows_to_see(self, enough: int) -> int:
+        """Rows that take as long to see as enough rows of two predictors."""
+        return max(2 * enough // max(self.n_outputs, 2), _FEWEST_ROWS)
+
     def second_moments(
         self,
         columns: np.ndarray | None = None,
@@ -387,7 +391,7 @@ class MeanLoss:
         Zero times is once, for a Hessian that is not kept.
         """
         n_rows, n_columns = self.data.rows.shape
-        few = max(2 * _ENOUGH_ROWS // max(self.n_outputs, 2), _FEWEST_ROWS)
+        few = self.rows_to_see(_ENOUGH_ROWS)
         least = max(few, _ENOUGH_PER_COLUMN * n_columns)
         enough = max(times, 1) * max(least, n_rows // _ENOUGH_SHARE)
         fewer = _FEWER_KEPT if times else _FEWER

@@ -32,12 +32,9 @@ _STEEPEST = 256.0
 
 
 def rough(objective: MeanLoss, enough: int = _ROUGH_ROWS) -> MeanLoss:
-    """Return the mean loss of enough rows to measure what need not be exact.
-
-    Curvatures of k predictors a row take 2 k gradients: of many fewer rows are seen.
-    """
-    enough = max(2 * enough // max(objective.n_outputs, 2), _CONSTANT_ROWS)
-    index = spread_out(objective.data.rows.nonzero(objective.data.weight), enough)
+    """Return the mean loss of enough rows to measure what need not be exact."""
+    counted = objective.data.rows.nonzero(objective.data.weight)
+    index = spread_out(counted, objective.rows_to_see(enough))
     return replace(objective, data=objective.data.part(index))
 
 
